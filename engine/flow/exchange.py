@@ -1,0 +1,258 @@
+"""An exchange: one question from outside and its answer, with the lanes that carry it on while something is awaited.
+
+An exchange owns all its lanes, whatever fan they came from, so aborting it is flat: every lane is cancelled, the
+generators on their stacks are closed, and the answer is the error.
+
+The place that a lane holds at a reader is taken when its packet arrives, and given back in the task's done callback: a
+task that is cancelled before its first step never runs its `finally`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import inspect
+from typing import TYPE_CHECKING, Any
+
+from engine.errors import Code, ErrorValue
+from engine.flow.driver import walk
+from engine.flow.frame import Fan, failure, unwind
+from engine.flow.packet import Payload
+from engine.flow.port import InPort, Mode, OutPort, Reader, Wait
+
+if TYPE_CHECKING:
+    from engine.flow.process import Process
+
+AWAITS = 256
+"""Awaits of one lane after which the event loop gets a turn, in case none of them suspended."""
+
+_HOPS_HINT = "a cycle that never ends, or one that sends more at each turn; the limit is limits.hops"
+_DEPTH_HINT = "a cycle through a node that waits for its answer, such as try or for; the limit is limits.depth"
+
+
+class Lane:
+    """A strand of an exchange that waits, and the task that carries it on.
+
+    While it waits: `stack` and `opened` are the driver's, `port` is where it waits, `awaitable` or `value` for what.
+    """
+
+    __slots__ = ("awaitable", "awaits", "exchange", "opened", "port", "reader", "stack", "task", "value", "wait")
+
+    def __init__(self, exchange: Exchange) -> None:
+        self.exchange = exchange
+        self.wait = Wait.PAUSE
+        self.stack: list[Any] = []
+        self.opened: list[Fan] = []
+        self.port: InPort | None = None
+        self.value: Payload = None
+        self.awaitable: Any = None
+        self.reader: Reader | None = None
+        self.task: asyncio.Task[None] | None = None
+        self.awaits = 0
+
+    def wait_for(self, wait: Wait, stack: list[Any], port: InPort, awaitable: Any, reader: Reader | None) -> None:
+        """Set what to await: the turn of a coroutine handler, or what a generator has yielded."""
+        self.wait = wait
+        self.stack = stack
+        self.port = port
+        self.awaitable = awaitable
+        self.reader = reader
+
+    def pause(self, stack: list[Any], opened: list[Fan], port: InPort, value: Payload, reader: Reader | None) -> None:
+        """Give the event loop a turn before `value` is delivered to `port`."""
+        self.wait = Wait.PAUSE
+        self.stack = stack
+        self.opened = opened
+        self.port = port
+        self.value = value
+        self.reader = reader
+
+    def queue(self, reader: Reader, stack: list[Any], port: InPort, value: Payload) -> None:
+        """Wait for a turn at `reader`, without a task."""
+        self.wait = Wait.QUEUE
+        self.stack = stack
+        self.port = port
+        self.value = value
+        self.reader = reader
+        reader.waiting.append(self)
+
+    def take_turn(self) -> None:
+        """The turn that the lane waited for is its own now."""
+        assert self.port is not None
+        if self.port.mode is Mode.COROUTINE:
+            self.wait = Wait.TURN
+            self.awaitable = self.port.handler(self.value, self.exchange.process)
+        else:
+            self.wait = Wait.PAUSE
+        self.start()
+
+    def start(self) -> None:
+        """Carry on in a task of its own."""
+        self.task = asyncio.get_running_loop().create_task(self._run())
+        self.task.add_done_callback(self._over)
+
+    def abandon(self) -> None:
+        """Let go of everything: the exchange has been aborted."""
+        if inspect.iscoroutine(self.awaitable):
+            self.awaitable.close()
+        self.awaitable = None
+        reader, self.reader = self.reader, None
+        if reader is not None:
+            if self.wait is Wait.QUEUE:
+                reader.waiting.remove(self)
+            else:
+                reader.release()
+        stack, self.stack, self.opened = self.stack, [], []
+        unwind(stack, self.exchange.process)
+
+    async def _run(self) -> None:
+        exchange = self.exchange
+        more: Lane | None = self
+        while more is not None:
+            to: InPort | OutPort | None = None
+            value: Payload = None
+            error: BaseException | None = None
+            if self.wait is Wait.PAUSE:
+                await asyncio.sleep(0)
+                to, value = self.port, self.value
+            else:
+                try:
+                    value = await self.awaitable
+                except asyncio.CancelledError as cancelled:
+                    # In a process that nobody cancels it is somebody else's, and an error like any other.
+                    if exchange.aborted is not None or _is_being_cancelled():
+                        raise
+                    error = cancelled
+                except Exception as exc:
+                    error = exc
+                self.awaitable = None
+                if self.wait is Wait.TURN:
+                    assert self.port is not None
+                    to = self.port.out
+                    if error is not None:
+                        value, to, error = failure(error, self.port), self.port.error, None
+                    reader, self.reader = self.reader, None
+                    if reader is not None:
+                        reader.release()
+                self.awaits += 1
+                if self.awaits % AWAITS == 0:
+                    await asyncio.sleep(0)
+            if exchange.aborted is not None:
+                return
+            if exchange.process.hops > exchange.process.generation.limits.hops:
+                exchange.abort(ErrorValue("too many hops", Code.LIMIT, hint=_HOPS_HINT))
+                return
+            stack, opened, held = self.stack, self.opened, self.reader
+            self.stack, self.opened, self.reader, self.value = [], [], None, None
+            more = walk(exchange, stack, self, opened, to, value, error=error, held=held)
+
+    def _over(self, task: asyncio.Task[None]) -> None:
+        exchange = self.exchange
+        if task.cancelled():
+            exchange.abort(ErrorValue(Code.CANCELLED.title, Code.CANCELLED))
+        elif (error := task.exception()) is not None:
+            exchange.process.generation.report(exchange.process, error)
+            exchange.abort(ErrorValue.of(error))
+        if exchange.aborted is not None:
+            self.abandon()
+        exchange.lane_over(self)
+
+
+def _is_being_cancelled() -> bool:
+    task = asyncio.current_task()
+    return task is not None and task.cancelling() > 0
+
+
+class Exchange:
+    """One question from outside, and everything that it leads to.
+
+    `done` tells that `answer` is there. An exchange that had to wait is over when it is answered *and* none of its
+    lanes is left: a process never ends before its last task is gone.
+    """
+
+    done: bool = False
+    answer: Payload = None
+    aborted: ErrorValue | None = None
+    depth: int = 0
+    lanes: set[Lane] | None = None
+    _future: asyncio.Future[Payload] | None = None
+
+    def __init__(self, process: Process) -> None:
+        self.process = process
+
+    def begin(self, port: OutPort, payload: Payload) -> None:
+        """Send the packet and walk until something must be awaited."""
+        lane = walk(self, [], None, [], port, payload)
+        if lane is not None:
+            lane.start()
+        if not self.done:
+            self.process.exchange_waits(self)
+
+    async def wait(self) -> Payload:
+        """The answer. Cancelling whoever waits aborts the exchange."""
+        if self.done:
+            return self.answer
+        if self._future is None:
+            self._future = asyncio.get_running_loop().create_future()
+        try:
+            return await self._future
+        except asyncio.CancelledError:
+            self.abort(ErrorValue(Code.CANCELLED.title, Code.CANCELLED))
+            raise
+
+    def abort(self, error: ErrorValue) -> None:
+        """Cancel every lane; `error` is the answer as soon as they are gone. Nothing, once there is an answer."""
+        if self.aborted is not None or self.done:
+            return
+        self.aborted = error
+        for lane in tuple(self.lanes or ()):
+            if lane.task is not None:
+                lane.task.cancel()
+            else:
+                lane.abandon()
+                self.lane_over(lane)
+        if not self.lanes:
+            self.finish(error)
+
+    # --- for the driver
+
+    def lane(self) -> Lane:
+        """A new lane of this exchange."""
+        lane = Lane(self)
+        if self.lanes is None:
+            self.lanes = set()
+        self.lanes.add(lane)
+        return lane
+
+    def deepen(self) -> ErrorValue | None:
+        """One more frame waits; the error, when that is one too many."""
+        if self.depth >= self.process.generation.limits.depth:
+            return ErrorValue("too deep", Code.LIMIT, hint=_DEPTH_HINT)
+        self.depth += 1
+        return None
+
+    def finish(self, answer: Payload) -> None:
+        """The answer is here."""
+        if self.done:
+            return
+        self.done = True
+        self.answer = answer
+        if self._future is not None and not self._future.done():
+            self._future.set_result(answer)
+
+    def lane_over(self, lane: Lane) -> None:
+        """A lane is gone, with its task."""
+        assert self.lanes is not None
+        self.lanes.discard(lane)
+        if self.lanes:
+            return
+        if self.aborted is not None:
+            self.finish(self.aborted)
+        if self.done:
+            self.process.exchange_over(self)
+
+    def waits(self) -> list[str]:
+        """Where the lanes wait, as `kind/name.port`."""
+        return [
+            f"{lane.port.node.label}.{lane.port.name}" if lane.port is not None else "event loop"
+            for lane in self.lanes or ()
+        ]

@@ -1,0 +1,147 @@
+"""What a node may use, and how it says what is wrong.
+
+Nodes take nothing from modules: languages, clock, log, store and shared resources reach them through the
+:class:`Context` that their codec gets. There is one for each node.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime, timedelta
+from time import monotonic
+from typing import TYPE_CHECKING, Any, Protocol
+
+from engine.errors import Diagnostic, DiagnosticsError, ErrorValue, ExpressionError, Place, WeirError
+from engine.flow import Generation, Process
+from engine.graph.resources import Resources
+from engine.language.protocol import Options, Program
+
+if TYPE_CHECKING:
+    from engine.graph.symbol import Site
+
+Path = tuple[str | int, ...]
+
+
+class Clock:
+    """Time as nodes see it. Tests hand in one that they turn by hand."""
+
+    def now(self) -> datetime:
+        """The time of day, aware, in UTC."""
+        return datetime.now(UTC)
+
+    def monotonic(self) -> float:
+        """Seconds that only ever grow."""
+        return monotonic()
+
+    async def sleep(self, delay: float) -> None:
+        """Wait for `delay` seconds."""
+        await asyncio.sleep(delay)
+
+
+class Log(Protocol):
+    """A structured log: an event in past tense, and fields."""
+
+    def debug(self, event: str, **fields: Any) -> Any: ...
+    def info(self, event: str, **fields: Any) -> Any: ...
+    def warning(self, event: str, **fields: Any) -> Any: ...
+    def error(self, event: str, **fields: Any) -> Any: ...
+
+
+class Languages(Protocol):
+    """The languages of snippets and conditions."""
+
+    def compile(self, source: str, language: str, options: Options = Options()) -> Program: ...
+
+
+class Syscalls(Protocol):
+    """What `syscall` nodes may do to the daemon: one coroutine for each opcode."""
+
+    def operation(self, opcode: str) -> Callable[[Any, str], Any]:
+        """`operation(payload, namespace)`, a coroutine function; raises InvalidError for an unknown opcode."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """What the operator has set and nodes look at."""
+
+    body_limit: int = 8 * 1024 * 1024
+    """Bytes of a request body, after which it is refused (413)."""
+    request_timeout: timedelta | None = timedelta(seconds=60)
+    """Deadline of a process that a listener makes."""
+    process_timeout: timedelta | None = None
+    """Deadline of every process that has no other."""
+    development: bool = False
+    """Whether error answers tell details."""
+    access_log: bool = True
+
+
+@dataclass(slots=True)
+class Context:
+    """What one node may use.
+
+    `site` tells who the node is and where its spec stands; it is replaced when the spec is written anew without a
+    change of meaning, so look at it when you need it.
+    """
+
+    site: Site
+    languages: Languages
+    generation: Callable[[], Generation]
+    """The generation that a new process is to be made in: the current one."""
+    log: Log
+    clock: Clock
+    resources: Resources
+    settings: Settings
+    syscalls: Syscalls | None = None
+
+    # --- for codecs
+
+    def compile(
+        self, source: str, language: str, *, path: Path, timeout: timedelta | None = None, engine: str | None = None
+    ) -> Program:
+        """Compile the code that stands at `path` of the spec; what is wrong with it is raised with its place there."""
+        try:
+            return self.languages.compile(source, language, Options(timeout=timeout, engine=engine, log=self._console))
+        except ExpressionError as error:
+            place = self.inside(path, error.place)
+            found = Diagnostic("expression", error.value.text, place, error.hint, code=error.code, path=path)
+            raise DiagnosticsError([found]) from error
+        except WeirError as error:
+            reason = getattr(error, "reason", error.value.text)
+            raise self.invalid(reason, path=("language",), hint=error.hint, rule="unknown-language") from error
+
+    def invalid(
+        self, message: str, *, path: Path = (), hint: str | None = None, rule: str = "invalid-field"
+    ) -> DiagnosticsError:
+        """An error to raise: what stands at `path` of the spec is wrong."""
+        place = self.site.origin.place(path) if self.site.origin is not None else Place()
+        return DiagnosticsError([Diagnostic(rule, message, place, hint, path=path)])
+
+    # --- for running nodes
+
+    def process(self, *, deadline: float | None = None) -> Process:
+        """A new process on the current generation. `deadline` is a time of the event loop's clock."""
+        return Process(self.generation(), deadline=deadline, origin=self.site.label)
+
+    def inside(self, path: Path, place: Place | None) -> Place:
+        """The place in the file of a place within the text at `path` of the spec."""
+        origin = self.site.origin
+        if origin is None:
+            return place or Place()
+        if place is None or not place.line:
+            return origin.place(path)
+        return origin.inside(path, place.line, place.column or 1)
+
+    def locate(self, error: ErrorValue, path: Path) -> ErrorValue:
+        """An error of the code at `path`, with its place in the file."""
+        if error.place is not None and error.place.file is not None:
+            return error
+        return replace(error, place=self.inside(path, error.place))
+
+    def _console(self, level: str, text: str) -> None:
+        write = {"debug": self.log.debug, "warning": self.log.warning, "error": self.log.error}.get(
+            level, self.log.info
+        )
+        write("console.written", node=self.site.label, text=text)

@@ -1,0 +1,125 @@
+"""The way out: nodes that a published generation no longer has, until no process can reach them.
+
+A node that was part of the generations from `born` up to, but not including, `died` is unloaded when no live process is
+pinned to one of those. Nodes that become free together are unloaded outer ones first, one after the other.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Iterable
+from dataclasses import dataclass
+
+from engine.errors import Code, ErrorValue
+from engine.flow import Generation, Node
+from engine.graph.context import Log
+from engine.graph.symbol import Symbol
+
+
+@dataclass(frozen=True, slots=True)
+class Departure:
+    """One node on its way out. `generation` is the last one that it was part of."""
+
+    node: Node
+    symbol: Symbol
+    born: int
+    generation: Generation
+
+    def waits_for(self, live: Iterable[Generation]) -> bool:
+        """Whether a process of some live generation can still reach the node."""
+        return any(self.born <= generation.number <= self.generation.number for generation in live)
+
+
+class Departures:
+    """Who is on the way out, and the generations whose processes they wait for.
+
+    `unload` is called for one node at a time. A generation that still has processes `drain` seconds after it was
+    superseded has them cancelled; after as long again they are reported, and left behind.
+    """
+
+    def __init__(self, unload: Callable[[Departure], Awaitable[None]], log: Log, *, drain: Callable[[], float]) -> None:
+        self._unload = unload
+        self._log = log
+        self._drain = drain
+        self._waiting: list[Departure] = []
+        self._superseded: list[Generation] = []
+        self._timers: dict[int, asyncio.TimerHandle] = {}
+        self._task: asyncio.Task[None] | None = None
+        self._idle = asyncio.Event()
+        self._idle.set()
+
+    @property
+    def waiting(self) -> tuple[Departure, ...]:
+        """The nodes that have not been unloaded yet, outer ones first."""
+        return tuple(self._waiting)
+
+    @property
+    def superseded(self) -> tuple[Generation, ...]:
+        """Older generations that still have processes, oldest first."""
+        return tuple(self._superseded)
+
+    def oldest(self, current: Generation) -> int:
+        """The number of the oldest generation that anybody follows."""
+        return self._superseded[0].number if self._superseded else current.number
+
+    def supersede(self, generation: Generation, leaving: Iterable[Departure]) -> None:
+        """A new generation is published; `generation` was the current one until now."""
+        self._waiting.extend(leaving)
+        if generation.live:
+            self._superseded.append(generation)
+            loop = asyncio.get_running_loop()
+            self._timers[generation.number] = loop.call_later(self._drain(), self._cancel, generation)
+        self._collect()
+
+    def drained(self, generation: Generation) -> None:
+        """The last process of a generation has ended."""
+        if generation not in self._superseded:
+            return
+        self._superseded.remove(generation)
+        timer = self._timers.pop(generation.number, None)
+        if timer is not None:
+            timer.cancel()
+        self._collect()
+
+    async def join(self) -> None:
+        """Wait until every node that is on the way out has been unloaded."""
+        await self._idle.wait()
+
+    def _collect(self) -> None:
+        free = [departure for departure in self._waiting if not departure.waits_for(self._superseded)]
+        if free and self._task is None:
+            self._task = asyncio.get_running_loop().create_task(self._unload_all())
+        if self._waiting:
+            self._idle.clear()
+        elif self._task is None:
+            self._idle.set()
+
+    async def _unload_all(self) -> None:
+        try:
+            while True:
+                free = next((each for each in self._waiting if not each.waits_for(self._superseded)), None)
+                if free is None:
+                    return
+                try:
+                    await self._unload(free)
+                finally:
+                    self._waiting.remove(free)
+        finally:
+            self._task = None
+            self._collect()
+
+    def _cancel(self, generation: Generation) -> None:
+        processes = tuple(generation.live)
+        self._log.warning("generation.drain_exceeded", generation=generation.number, processes=len(processes))
+        reason = ErrorValue(Code.CANCELLED.title, Code.CANCELLED, (ErrorValue("the drain limit is over"),))
+        loop = asyncio.get_running_loop()
+        self._timers[generation.number] = loop.call_later(self._drain(), self._leave_behind, generation)
+        for process in processes:
+            process.cancel(reason)
+
+    def _leave_behind(self, generation: Generation) -> None:
+        for process in tuple(generation.live):
+            self._log.error("process.left_behind", **process.statistics())
+        generation.live.clear()
+        self._timers.pop(generation.number, None)
+        self.drained(generation)

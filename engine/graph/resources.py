@@ -1,0 +1,104 @@
+"""Resources that outlive the nodes which use them: sockets, connection pools.
+
+They belong to the runtime and are keyed by what opens them (an address, a database). Whoever needs one takes a lease; the
+last lease that is given back closes it. So a node that is replaced by another with the same address hands the open
+socket on simply by letting go after its successor has taken hold.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Hashable
+from typing import Any, Generic, Protocol, TypeVar
+
+
+class Closable(Protocol):
+    """What can be kept as a resource."""
+
+    async def close(self) -> None: ...
+
+
+R = TypeVar("R", bound=Closable)
+
+
+class Lease(Generic[R]):
+    """A hold on a resource. `release` gives it back; a second call does nothing."""
+
+    __slots__ = ("_entry", "_owner", "resource")
+
+    def __init__(self, owner: Resources, entry: _Entry, resource: R) -> None:
+        self._owner = owner
+        self._entry: _Entry | None = entry
+        self.resource = resource
+
+    async def release(self) -> None:
+        """Give the resource back; it is closed if nobody else holds it."""
+        entry, self._entry = self._entry, None
+        if entry is not None:
+            await self._owner._release(entry)
+
+
+class _Entry:
+    __slots__ = ("holds", "key", "opening")
+
+    def __init__(self, key: Hashable, opening: asyncio.Task[Any]) -> None:
+        self.key = key
+        self.opening = opening
+        self.holds = 0
+
+
+class Resources:
+    """Open resources by key."""
+
+    def __init__(self) -> None:
+        self._entries: dict[Hashable, _Entry] = {}
+
+    async def take(self, key: Hashable, opener: Callable[[], Awaitable[R]]) -> Lease[R]:
+        """A lease on the resource of this key; `opener` opens it if nobody has yet.
+
+        Several that ask at the same time share one opening, which runs in a task of its own: cancelling one of them
+        does not fail the others. What the opener raises is raised to all of them, and the next one tries again.
+        """
+        entry = self._entries.get(key)
+        if entry is None:
+            entry = self._entries[key] = _Entry(key, asyncio.ensure_future(_call(opener)))
+        entry.holds += 1
+        try:
+            resource = await asyncio.shield(entry.opening)
+        except BaseException:
+            await self._release(entry)
+            raise
+        return Lease(self, entry, resource)
+
+    def peek(self, key: Hashable) -> Any:
+        """The open resource of this key, or None."""
+        entry = self._entries.get(key)
+        if entry is None or not entry.opening.done() or entry.opening.cancelled() or entry.opening.exception():
+            return None
+        return entry.opening.result()
+
+    async def close(self) -> None:
+        """Close everything that is still open, held or not."""
+        entries, self._entries = list(self._entries.values()), {}
+        for entry in entries:
+            await _close(entry)
+
+    async def _release(self, entry: _Entry) -> None:
+        entry.holds -= 1
+        if entry.holds > 0:
+            return
+        if self._entries.get(entry.key) is entry:
+            del self._entries[entry.key]
+            await _close(entry)
+
+
+async def _call(opener: Callable[[], Awaitable[R]]) -> R:
+    return await opener()
+
+
+async def _close(entry: _Entry) -> None:
+    try:
+        resource = await entry.opening
+    except Exception:
+        return  # it never opened: whoever asked for it has been told
+    await resource.close()

@@ -1,0 +1,241 @@
+"""The symbols of one namespace, and the generations that processes are pinned to.
+
+For every spec the table holds an :class:`Entry`: the newest revision that it has seen, what became of it when it was
+compiled, and the symbol that runs. The two differ while the newest revision does not compile, or leads to something
+that is not there: a spec that fails never replaces one that works.
+
+:func:`~engine.graph.reconcile.reconcile` moves the table from one generation to the next; nothing else does. It is
+called by one task at a time, the loader's.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from datetime import timedelta
+from typing import Any
+
+from engine.errors import ErrorValue
+from engine.flow import NONE, Generation, Limits, Node, OutPort, Process
+from engine.graph.compile import SpecCompiler
+from engine.graph.context import Log
+from engine.graph.departure import Departure, Departures
+from engine.graph.obstacle import Obstacle
+from engine.graph.status import Status
+from engine.graph.symbol import Symbol
+from engine.spec.binding import ValueKey
+from engine.spec.model import Link, Spec, Value
+
+INIT_TIMEOUT = 60.0
+"""Seconds that an `init` or `term` flow may take."""
+
+
+class Entry:
+    """Everything that the table knows about one spec.
+
+    `candidate` is the newest revision, compiled, or None with the `obstacle` that kept it from that. `running` is the
+    symbol in the current generation. A candidate is `spent` when its nodes have been unloaded: it must be compiled
+    again before it can run. One that is `deleted` is there only until a generation without it is published.
+    """
+
+    __slots__ = ("candidate", "deleted", "obstacle", "running", "spec", "spent", "status", "used_values")
+
+    def __init__(self, spec: Spec) -> None:
+        self.spec = spec
+        self.candidate: Symbol | None = None
+        self.obstacle: Obstacle | None = None
+        self.running: Symbol | None = None
+        self.spent = False
+        self.deleted = False
+        self.status: Status | None = None
+        self.used_values: frozenset[ValueKey] = frozenset()
+
+    def handles(self) -> set[str]:
+        """The names that links may reach it by: its id, and its name, as it is and as it runs."""
+        names = {self.spec.id, self.spec.name}
+        for symbol in (self.candidate, self.running):
+            if symbol is not None:
+                names.add(symbol.name)
+        return {name for name in names if name}
+
+    def references(self) -> set[str]:
+        """The names and ids that it links to, in the newest revision or in the one that runs."""
+        found: set[str] = set()
+        for symbol in (self.candidate, self.running):
+            if symbol is not None:
+                found |= symbol.references()
+        return found
+
+
+class Table:
+    """The symbols of one namespace.
+
+    `environment` and `values` fill the templates of specs. `drain` is the time that processes of a superseded
+    generation have to end.
+    """
+
+    def __init__(
+        self,
+        namespace: str,
+        compiler: SpecCompiler,
+        *,
+        log: Log,
+        environment: Mapping[str, Any] | None = None,
+        limits: Limits = Limits(),
+        drain: timedelta = timedelta(seconds=8),
+        passive: bool = False,
+        reporter: Callable[[Process, BaseException], None] | None = None,
+    ) -> None:
+        self.namespace = namespace
+        self.compiler = compiler
+        self.log = log
+        self.environment = dict(environment or {})
+        self.limits = limits
+        self.drain = drain
+        self.passive = passive
+        """Triggers are compiled and linked, but never loaded: nothing happens by itself."""
+        self.entries: dict[str, Entry] = {}
+        self.values: dict[str, Value] = {}
+        self.born: dict[Node, int] = {}
+        self._reporter = reporter
+        self._names: dict[str, set[str]] = {}
+        self._referrers: dict[str, set[str]] = {}
+        self._last_number = 0
+        self.departures = Departures(self.unload, log, drain=self._drain_seconds)
+        self.current = self.new_generation()
+
+    # --- looking
+
+    def find(self, name_or_id: str) -> Entry | None:
+        """The entry of a spec by its id, or by its name."""
+        entry = self.entries.get(name_or_id)
+        if entry is not None:
+            return entry
+        for id in self._names.get(name_or_id, ()):
+            found = self.entries[id]
+            symbol = found.running or found.candidate
+            if (symbol.name if symbol is not None else found.spec.name) == name_or_id:
+                return found
+        return None
+
+    def statuses(self) -> Iterator[Status]:
+        """The state of every spec, deleted ones that drain included."""
+        for entry in self.entries.values():
+            if entry.status is not None:
+                yield entry.status
+        seen = set(self.entries)
+        for departure in self.departures.waiting:
+            spec = departure.symbol.spec
+            if spec.id and spec.id not in seen:
+                seen.add(spec.id)
+                yield Status(spec.id, spec.namespace, spec.kind, spec.name, "draining", spec.revision, spec.revision)
+
+    def processes(self) -> Iterator[Process]:
+        """Every live process, of any generation."""
+        for generation in (*self.departures.superseded, self.current):
+            yield from tuple(generation.live)
+
+    def value(self, namespace: str, name: str | None, id: str | None) -> Value | None:
+        """The value with this id and name, of those that are given; None if there is none."""
+        found = self.values.get(id if id is not None else f"{namespace}/{name}")
+        return found if found is None or name in (None, found.name) else None
+
+    def set_value(self, value: Value) -> None:
+        """Take a value in, or its new revision."""
+        self.remove_value(value.id)
+        self.values[value.id] = value
+        if value.name is not None:
+            self.values[f"{value.namespace}/{value.name}"] = value
+
+    def remove_value(self, id: str) -> None:
+        """Forget a value."""
+        old = self.values.pop(id, None)
+        if old is not None and old.name is not None:
+            self.values.pop(f"{old.namespace}/{old.name}", None)
+
+    # --- for reconcile
+
+    def new_generation(self) -> Generation:
+        """A generation with a number that was never used, not published yet."""
+        self._last_number += 1
+        return Generation(
+            self._last_number, limits=self.limits, drained=self.departures.drained, reporter=self._reporter
+        )
+
+    def reached_by(self, link: Link) -> Iterator[Entry]:
+        """The entries that a link may lead to, in some revision of theirs."""
+        if link.id:
+            if link.id in self.entries:
+                yield self.entries[link.id]
+            return
+        for id in self._names.get(link.name or "", ()):
+            yield self.entries[id]
+
+    def referrers(self, keys: Iterable[str]) -> set[str]:
+        """The ids of the specs that link to one of these names or ids."""
+        return {id for key in keys for id in self._referrers.get(key, ())}
+
+    def index(self, entry: Entry) -> None:
+        """Note the names and references of an entry; call :meth:`unindex` before they change."""
+        for key in entry.handles():
+            self._names.setdefault(key, set()).add(entry.spec.id)
+        for key in entry.references():
+            self._referrers.setdefault(key, set()).add(entry.spec.id)
+
+    def unindex(self, entry: Entry) -> None:
+        for index, keys in ((self._names, entry.handles()), (self._referrers, entry.references())):
+            for key in keys:
+                ids = index.get(key)
+                if ids is not None:
+                    ids.discard(entry.spec.id)
+                    if not ids:
+                        del index[key]
+
+    async def load(self, symbol: Symbol, generation: Generation) -> None:
+        """Load the node of one symbol (not of its children), then run its `init` flow in `generation`."""
+        await symbol.node.load()
+        answer = await self._run_lifecycle(symbol, symbol.node.init, generation)
+        if isinstance(answer, ErrorValue):
+            raise LifecycleError(answer)
+
+    async def unload(self, departure: Departure) -> None:
+        """Run the `term` flow of a node, then unload it. What fails is logged; the node is gone all the same."""
+        symbol = departure.symbol
+        self.born.pop(departure.node, None)
+        if departure.node is symbol.node:
+            answer = await self._run_lifecycle(symbol, symbol.node.term, departure.generation)
+            if isinstance(answer, ErrorValue):
+                self.log.warning("spec.term_failed", node=symbol.site.label, error=answer.text)
+        try:
+            await departure.node.unload()
+        except Exception as error:
+            self.log.error("spec.unload_failed", node=symbol.site.label, error=str(error), exc_info=error)
+        self.log.debug("spec.unloaded", node=symbol.site.label, revision=symbol.spec.revision)
+
+    def _drain_seconds(self) -> float:
+        return self.drain.total_seconds()
+
+    async def _run_lifecycle(self, symbol: Symbol, port: OutPort, generation: Generation) -> Any:
+        if not port.at(generation.number):
+            return NONE
+        deadline = asyncio.get_running_loop().time() + INIT_TIMEOUT
+        process = Process(generation, deadline=deadline, origin=symbol.site.label)
+        error: ErrorValue | None = None
+        try:
+            answer = await process.ask(port, dict(symbol.spec.document))
+            error = answer if isinstance(answer, ErrorValue) else await process.settle()
+            if error is not None:
+                await process.settle(error)
+                answer = error
+        finally:
+            process.exit(error)
+        await process.join()
+        return answer
+
+
+class LifecycleError(Exception):
+    """The `init` flow of a node has answered with an error."""
+
+    def __init__(self, value: ErrorValue) -> None:
+        super().__init__(value.text)
+        self.value = value
