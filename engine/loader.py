@@ -20,6 +20,7 @@ from uuid import NAMESPACE_URL, uuid5
 from engine.errors import DiagnosticsError, UnavailableError
 from engine.graph.context import Log
 from engine.graph.reconcile import Changes, Report, reconcile
+from engine.graph.status import Status
 from engine.graph.table import Table
 from engine.spec.model import Spec, Value
 from engine.store.change import Batch, Change, Resync
@@ -33,6 +34,9 @@ LONGEST_WAIT = 0.050
 """Seconds after which a burst is applied, even if it goes on."""
 BACKOFF = (0.1, 15.0)
 """Seconds before the store is tried again, first and at most; doubled each time, with jitter."""
+
+RETRY = (1.0, 30.0)
+"""Seconds before a node that could not be loaded is tried again, first and at most; doubled each time."""
 
 Listener = Callable[[Report], Awaitable[None]]
 
@@ -66,6 +70,7 @@ class Loader:
         self._stored: dict[str, Spec] = {}
         self._builtin = {spec.name: _with_id(spec) for spec in builtin if spec.name is not None}
         self._included: set[str] = set()
+        self._told: dict[str, Status] = {}
 
     @property
     def age(self) -> float:
@@ -123,8 +128,19 @@ class Loader:
         )
 
     async def _follow(self, watch: Watch) -> None:
-        """Apply what the watch tells, until it ends."""
-        async for item in watch:
+        """Apply what the watch tells, until it ends; now and then try again what could not be loaded."""
+        delay = RETRY[0]
+        while True:
+            try:
+                async with asyncio.timeout(delay if self.table.unloadable else None):
+                    item = await anext(watch)
+            except TimeoutError:
+                delay = min(delay * 2, RETRY[1])
+                await self.apply(Changes(specs=[self.table.entries[id].spec for id in sorted(self.table.unloadable)]))
+                continue
+            except StopAsyncIteration:
+                return
+            delay = RETRY[0]
             batches = await self._gather(watch, item)
             if batches is None:
                 self._log.warning("store.resync")
@@ -181,7 +197,8 @@ class Loader:
 
     def _with_builtin(self, changes: Changes) -> Changes:
         """The changes, with the builtin specs that come or go because of them."""
-        self._stored.update((spec.id, spec) for spec in changes.specs)
+        builtin = {spec.id for spec in self._builtin.values()}
+        self._stored.update((spec.id, spec) for spec in changes.specs if spec.id not in builtin)
         for id in changes.deleted:
             self._stored.pop(id, None)
         if not self._builtin:
@@ -194,6 +211,10 @@ class Loader:
         return Changes([*changes.specs, *coming], [*changes.deleted, *going], changes.values, changes.deleted_values)
 
     # --- telling
+
+    def _is_well(self, id: str) -> bool:
+        entry = self.table.entries.get(id)
+        return entry is None or entry.status is None or entry.status.state == "active"
 
     def _lose(self, reason: str) -> None:
         if self.lost is None:
@@ -209,6 +230,9 @@ class Loader:
     def _tell(self, report: Report) -> None:
         log = self._log
         for status in report.failed:
+            if self._told.get(status.id) == status:
+                continue
+            self._told[status.id] = status
             fields: Mapping[str, object] = {
                 "spec": f"{status.kind}/{status.name or status.id}",
                 "revision": status.revision,
@@ -219,6 +243,8 @@ class Loader:
                 log.error("spec.failed", **fields, places=[str(each.place) for each in status.diagnostics])
             else:
                 log.warning("spec.pending", **fields)
+        for id in [id for id in self._told if self._is_well(id)]:
+            del self._told[id]
         for label in report.loaded:
             log.debug("spec.loaded", spec=label)
         if report.published:

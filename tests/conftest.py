@@ -1,9 +1,12 @@
-"""What all tests share: where the conformance cases are."""
+"""What all tests share: where the conformance cases are, and a way to run a coroutine on either loop."""
 
 from __future__ import annotations
 
+import asyncio
 import os
+from collections.abc import Awaitable, Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -28,3 +31,46 @@ def conformance_dir() -> Path:
 @pytest.fixture(scope="session")
 def project_dir() -> Path:
     return PROJECT
+
+
+def _loops() -> dict[str, Callable[[], asyncio.AbstractEventLoop]]:
+    try:
+        import uvloop
+    except ImportError:  # not on every system
+        return {"asyncio": asyncio.new_event_loop}
+    return {"asyncio": asyncio.new_event_loop, "uvloop": uvloop.new_event_loop}
+
+
+class Run:
+    """Runs a coroutine function on a loop of its own, and fails for what it leaves behind.
+
+    A task that is still there at the end, and whatever the loop's exception handler hears of, is an error; `complaints`
+    collects the latter for tests that expect some.
+    """
+
+    def __init__(self, loop_factory: Callable[[], asyncio.AbstractEventLoop]) -> None:
+        self.loop_factory = loop_factory
+        self.complaints: list[dict[str, Any]] = []
+
+    def __call__(self, main: Callable[[], Awaitable[Any]], *, complaints: bool = False) -> Any:
+        self.complaints = []
+
+        async def guarded() -> Any:
+            loop = asyncio.get_running_loop()
+            loop.set_exception_handler(lambda _loop, context: self.complaints.append(context))
+            result = await main()
+            await asyncio.sleep(0)
+            left = [task for task in asyncio.all_tasks() if task is not asyncio.current_task()]
+            assert not left, f"tasks are left: {left}"
+            return result
+
+        with asyncio.Runner(loop_factory=self.loop_factory) as runner:
+            result = runner.run(guarded())
+        assert complaints or not self.complaints, self.complaints
+        return result
+
+
+@pytest.fixture(scope="session", params=list(_loops()))
+def run(request: pytest.FixtureRequest) -> Run:
+    """Runs a coroutine function to its end, on asyncio and on uvloop; nothing may be left."""
+    return Run(_loops()[request.param])

@@ -52,14 +52,39 @@ class Log(Protocol):
 class Languages(Protocol):
     """The languages of snippets and conditions."""
 
-    def compile(self, source: str, language: str, options: Options = Options()) -> Program: ...
+    def compile(self, name: str, source: str, options: Options = Options()) -> Program: ...
+
+
+OPCODES = (
+    "nodes.create",
+    "nodes.read",
+    "nodes.update",
+    "nodes.delete",
+    "nodes.apply",
+    "values.create",
+    "values.read",
+    "values.update",
+    "values.delete",
+    "values.apply",
+    "instances.read",
+    "processes.read",
+    "processes.cancel",
+    "revisions.read",
+    "revisions.rollback",
+    "health.read",
+)
+"""What a `syscall` node can ask of the daemon."""
 
 
 class Syscalls(Protocol):
-    """What `syscall` nodes may do to the daemon: one coroutine for each opcode."""
+    """What `syscall` nodes do to the daemon that they run in."""
 
-    def operation(self, opcode: str) -> Callable[[Any, str], Any]:
-        """`operation(payload, namespace)`, a coroutine function; raises InvalidError for an unknown opcode."""
+    async def call(self, opcode: str, payload: Any, *, namespace: str) -> Any:
+        """Do one of :data:`OPCODES`; `namespace` is the one in which the asking flow runs.
+
+        Gives plain data. Raises :class:`~engine.errors.WeirError` for bad input, with the text `invalid argument`, and
+        for whatever else goes wrong; then nothing has been changed.
+        """
         ...
 
 
@@ -103,7 +128,7 @@ class Context:
     ) -> Program:
         """Compile the code that stands at `path` of the spec; what is wrong with it is raised with its place there."""
         try:
-            return self.languages.compile(source, language, Options(timeout=timeout, engine=engine, log=self._console))
+            return self.languages.compile(language, source, Options(timeout=timeout, engine=engine, log=self._console))
         except ExpressionError as error:
             place = self.inside(path, error.place)
             found = Diagnostic("expression", error.value.text, place, error.hint, code=error.code, path=path)

@@ -162,6 +162,7 @@ def _take_in_values(table: Table, changes: Changes) -> set[tuple[str, str | None
 def compile_entry(table: Table, entry: Entry) -> None:
     """Compile the newest revision of a spec; what runs of an older one lends its nodes."""
     entry.candidate, entry.obstacle, entry.spent = None, None, False
+    table.unloadable.discard(entry.spec.id)
     try:
         bound = bind(entry.spec, table.value, table.environment)
         entry.used_values = bound.used_values
@@ -455,6 +456,7 @@ def reject(table: Table, error: LoadError, loaded: Sequence[Symbol]) -> None:
         table.unindex(entry)
         if id == error.symbol.id:
             entry.candidate, entry.obstacle = None, Obstacle.of_load(error.value)
+            table.unloadable.add(id)
         else:
             compile_entry(table, entry)
         table.index(entry)
@@ -476,6 +478,7 @@ def settle(table: Table, region: set[str], picks: Picks, obstacles: dict[str, Ob
         symbol = picks[id]
         if entry.deleted:
             table.unindex(entry)
+            table.unloadable.discard(id)
             del table.entries[id]
             continue
         table.unindex(entry)

@@ -1,0 +1,216 @@
+"""`weir apply`: check everything, then write all or nothing."""
+
+from __future__ import annotations
+
+import getpass
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import click
+
+from engine.cli.checking import check, harden, has_errors
+from engine.cli.connection import Connection, connection_options, run
+from engine.cli.console import Console, color_option, pass_console
+from engine.cli.selector import Selector
+from engine.cli.shown import serialize
+from engine.cli.sources import read_files, specs_of, values_of
+from engine.cli.target import Item, Target, find, outcome, same_document
+from engine.cli.waiting import wait
+from engine.cli.wanted import RESOURCES
+from engine.errors import ConflictError, Diagnostic, Place
+from engine.spec.fields import FieldError, duration
+from engine.spec.model import Spec, Value
+from engine.store.query import Query
+from engine.store.record import Resource
+from engine.store.write import DeleteSpec, DeleteValue, Outcome, PutSpec, PutValue, Write
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """What the command line asks for, apart from the files."""
+
+    prune: bool
+    selector: Selector
+    dry_run: bool
+    strict: bool
+    timeout: float | None
+    message: str | None
+    output: str | None
+
+
+@click.command("apply")
+@click.argument("resource", default="specs", type=click.Choice(list(RESOURCES)), metavar="[specs|values]")
+@click.option("-f", "--filename", "paths", multiple=True, required=True, help="File or folder; - is standard input.")
+@click.option("--prune", is_flag=True, help="Delete what -l selects and the files lack, in their namespaces.")
+@click.option("-l", "--selector", metavar="LABELS", help="What --prune is about, such as app=shop.")
+@click.option("--dry-run", is_flag=True, help="Check and tell, and write nothing.")
+@click.option("--wait", "timeout", is_flag=False, flag_value="30s", metavar="[TIME]", help="Wait for all daemons.")
+@click.option("--strict", is_flag=True, help="Take warnings for errors.")
+@click.option("-m", "--message", help="Why, for the history.")
+@click.option("-o", "--output", type=click.Choice(["name", "json", "yaml"]), help="Print what is stored now.")
+@connection_options
+@color_option
+@pass_console
+def command(
+    console: Console,
+    *,
+    connection: Connection,
+    resource: str,
+    paths: tuple[str, ...],
+    selector: str | None,
+    timeout: str | None,
+    **flags: Any,
+) -> int:
+    """Write specs (or values) from files: all of them, or none if anything is wrong with one.
+
+    An item is found again by its id, or else by its namespace and name. One that carries the `revision` that its writer
+    has seen is refused if it has another by now.
+    """
+    if flags["prune"] != (selector is not None):
+        raise click.UsageError("--prune and -l LABELS go together")
+    options = Options(selector=Selector.parse(selector), timeout=_seconds(timeout), **flags)
+    return _apply(console, connection, RESOURCES[resource], paths, options)
+
+
+def _seconds(text: str | None) -> float | None:
+    if text is None:
+        return None
+    try:
+        return duration(text).total_seconds()
+    except FieldError as error:
+        raise click.BadParameter(f"{error.reason}; {error.hint}", param_hint="--wait") from error
+
+
+def _apply(console: Console, connection: Connection, resource: Resource, paths: Sequence[str], options: Options) -> int:
+    files = read_files(paths)
+    console.sources.update({file.name: file.text for file in files})
+    read = specs_of if resource == "spec" else values_of
+    found = read(files, namespace=connection.namespace)
+    items: list[Item] = list(found.items)
+    problems = [*found.problems, *(_anonymous(item) for item in items if not (item.id or item.name))]
+    if options.strict:
+        problems = harden(problems)
+    if has_errors(problems):
+        # Checked without the store, so a link to nothing may be a link to something there: that is left unsaid.
+        problems += [finding for finding in _checked(items) if finding.severity == "error"]
+        console.report(problems)
+        return 1
+    return run(_write(console, connection, items, problems, resource=resource, options=options))
+
+
+def _anonymous(item: Item) -> Diagnostic:
+    return Diagnostic(
+        "missing-name",
+        f"a {'spec' if isinstance(item, Spec) else 'value'} that is applied needs a name",
+        item.origin.place() if item.origin is not None else Place(),
+        "give it a name, so that the next apply finds it",
+    )
+
+
+def _checked(items: Sequence[Item], *, existing: Sequence[Item] = (), strict: bool = False) -> list[Diagnostic]:
+    specs = [item for item in items if isinstance(item, Spec)]
+    return check(specs, existing=[item for item in existing if isinstance(item, Spec)], strict=strict) if specs else []
+
+
+async def _write(
+    console: Console,
+    connection: Connection,
+    items: Sequence[Item],
+    problems: list[Diagnostic],
+    *,
+    resource: Resource,
+    options: Options,
+) -> int:
+    namespaces = tuple(dict.fromkeys([*(item.namespace for item in items), connection.namespace]))
+    async with connection.target(author=_author()) as target:
+        stored = await target.items(resource, Query(namespaces=namespaces))
+        gone = [item for item in stored if _is_pruned(item, items, options)]
+        staying = [item for item in stored if item not in gone]
+        problems += _checked(items, existing=staying, strict=options.strict)
+        if problems:
+            console.report(problems)
+        if has_errors(problems):
+            return 1
+        writes = [*(_put(item, stored) for item in items), *(_delete(item) for item in gone)]
+        if options.dry_run:
+            outcomes = [
+                *(_foresee(item, stored) for item in items),
+                *(outcome("deleted", item) for item in gone),
+            ]
+        else:
+            outcomes = await target.apply(writes, message=options.message)
+        _tell(console, outcomes, options)
+        if options.timeout is not None and not options.dry_run:
+            await _wait(console, target, outcomes, options.timeout)
+    return 0
+
+
+async def _wait(console: Console, target: Target, outcomes: Sequence[Outcome], timeout: float) -> None:
+    for sentence in await wait(target, outcomes, timeout=timeout):
+        console.note(sentence)
+
+
+def _author() -> str | None:
+    """Who applies, for the history."""
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError):  # a user id without a name
+        return None
+
+
+def _is_pruned(item: Item, written: Sequence[Item], options: Options) -> bool:
+    return (
+        options.prune and options.selector.admits(item.labels) and all(find([item], each) is None for each in written)
+    )
+
+
+def _put(item: Item, stored: Sequence[Item]) -> Write:
+    """The write of one item. Its revision guards what is there and differs; a new one has nothing to guard."""
+    before = find(stored, item)
+    guarded = item.revision and before is not None and not same_document(before, item)
+    expect = item.revision if guarded else None
+    return PutSpec(item, expect) if isinstance(item, Spec) else PutValue(item, expect)
+
+
+def _delete(item: Item) -> Write:
+    """The write that prunes one item, unless somebody has changed it since."""
+    delete = DeleteSpec if isinstance(item, Spec) else DeleteValue
+    return delete(id=item.id, namespace=item.namespace, expect=item.revision)
+
+
+def _foresee(item: Item, stored: Sequence[Item]) -> Outcome:
+    """What writing the item would do. Raises ConflictError for a stale revision."""
+    before = find(stored, item)
+    if before is None:
+        return outcome("created", item)
+    if same_document(before, item):
+        return outcome("unchanged", before)
+    if item.revision and item.revision != before.revision:
+        raise ConflictError(
+            f"{item.label} is at revision {before.revision}, and the file has revision {item.revision}",
+            place=item.origin.place(("revision",)) if item.origin is not None else None,
+            hint="get it again, and apply your change to that",
+        )
+    changed = item.replace(id=before.id, revision=before.revision)
+    return outcome("configured", changed)
+
+
+def _tell(console: Console, outcomes: Sequence[Outcome], options: Options) -> None:
+    kept: list[Spec | Value] = [subject for each in outcomes if each.action != "deleted" if (subject := _subject(each))]
+    if options.output is not None:
+        console.data(serialize(kept, options.output))
+        return
+    mark = " (dry run)" if options.dry_run else ""
+    for each in outcomes:
+        action: Literal["created", "configured", "unchanged", "deleted", "pruned"] = each.action
+        console.write(f"{_label(each)} {'pruned' if action == 'deleted' else action}{mark}")
+
+
+def _subject(each: Outcome) -> Spec | Value | None:
+    return each.spec if each.spec is not None else each.value
+
+
+def _label(each: Outcome) -> str:
+    subject = _subject(each)
+    return subject.label if subject is not None else f"{each.resource}/{each.name or each.id}"

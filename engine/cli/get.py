@@ -1,0 +1,221 @@
+"""`weir get`: what a store holds, and what daemons make of it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from datetime import UTC, datetime
+from typing import Any
+
+import click
+
+from engine.cli import table, wanted
+from engine.cli.connection import Connection, connection_options, run
+from engine.cli.console import Console, color_option, pass_console
+from engine.cli.jsonpath import Template
+from engine.cli.shown import as_json_line, document, label, serialize
+from engine.cli.states import standing
+from engine.cli.target import Event, Item, Target
+from engine.errors import NotFoundError
+from engine.spec.model import Spec
+from engine.spec.suggest import hint as suggestion
+from engine.store.instance import Instance
+
+_FORMATS = ("table", "wide", "yaml", "json", "name")
+
+
+class _Output(click.ParamType[Any]):
+    """One of the formats, or `jsonpath=TEMPLATE`."""
+
+    name = "output"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        if isinstance(value, Template) or value in _FORMATS:
+            return value
+        if not value.startswith("jsonpath="):
+            self.fail(f"{value!r} is not one of {', '.join(_FORMATS)}, jsonpath=TEMPLATE", param, ctx)
+        return Template(value.removeprefix("jsonpath="))
+
+
+@click.command("get")
+@click.argument("resource", default="specs", metavar="[specs|values|instances|KIND]")
+@click.argument("names", nargs=-1, metavar="[NAME]...")
+@click.option("-A", "--all-namespaces", "everywhere", is_flag=True, help="Those of all namespaces.")
+@click.option("-l", "--selector", metavar="LABELS", help="Only those with these labels, such as app=shop,tier!=test.")
+@click.option("-w", "--watch", is_flag=True, help="Go on with each change, until Ctrl-C.")
+@click.option(
+    "-o", "--output", type=_Output(), default="table", metavar="FORMAT", help=f"{', '.join(_FORMATS)}, jsonpath=…"
+)
+@connection_options
+@color_option
+@pass_console
+def command(
+    console: Console,
+    *,
+    connection: Connection,
+    resource: str,
+    names: tuple[str, ...],
+    everywhere: bool,
+    selector: str | None,
+    watch: bool,
+    output: str | Template,
+) -> int:
+    """Show specs, values, running daemons, or the specs of a KIND; all of them, or those with these NAMEs (or ids).
+
+    Machines get a list, or one object when one NAME is given. What -o yaml prints, `apply` takes again.
+    """
+    if everywhere and connection.given:
+        raise click.UsageError("-A and -n exclude each other")
+    namespaces = None if everywhere else (connection.namespace,)
+    if resource in ("instances", "instance"):
+        if watch or selector is not None:
+            raise click.UsageError("instances can be neither watched nor selected by labels")
+        return run(_instances(console, connection, names, namespaces, output))
+    wish = wanted.parse(resource, names, selector=selector, namespaces=namespaces)
+    if watch:
+        return run(_watch(console, connection, wish, output))
+    return run(_list(console, connection, wish, output))
+
+
+async def _list(console: Console, connection: Connection, wish: wanted.Wanted, output: str | Template) -> int:
+    async with connection.target() as target:
+        page = await target.items(wish.resource, wish.query)
+        wish.check_kind(page)
+        chosen = wish.choose(page)
+        missing = wish.missing(page)
+        rows = _rows(wish, output, await _alive(target, wish, output))
+    for problem in page.problems:
+        console.warn(f"one that is stored cannot be read: {problem.message}", problem.hint)
+    if isinstance(output, Template) or output not in ("table", "wide"):
+        if chosen or not missing:
+            console.data(_serialized(chosen, output, single=len(wish.named) == 1))
+    elif chosen:
+        for line in table.render(_header(wish, output), [rows(item) for item in chosen]):
+            console.write(line)
+    elif not missing:
+        where = f" in the namespace {wish.namespaces[0]!r}" if wish.namespaces else ""
+        console.note(
+            f"no {wish.kind or wish.resource}s found{where}" if wish.kind is None else f"no {wish.kind}{where}"
+        )
+    for error in missing:
+        console.fail(str(error), error.hint)
+    return 1 if missing else 0
+
+
+async def _watch(console: Console, connection: Connection, wish: wanted.Wanted, output: str | Template) -> int:
+    widths: list[int] = []
+    people = output in ("table", "wide")
+
+    def show(rows: Sequence[Sequence[str]], header: Sequence[str] = ()) -> None:
+        for line in table.render(header, rows, widths=widths):
+            console.write(line)
+
+    async with connection.target() as target, target.watch(wish.resource, wish.query) as (page, events):
+        wish.check_kind(page)
+        row = _rows(wish, output, await _alive(target, wish, output))
+        if people:
+            show([("LISTED", *row(item)) for item in wish.choose(page)], ("EVENT", *_header(wish, output)))
+        else:
+            for item in wish.choose(page):
+                console.data(_line("listed", item, output))
+        async for event in events:
+            if not wish.admits(event.item):
+                continue
+            if people:
+                row = _rows(wish, output, await _alive(target, wish, output))
+                show([(_word(event).upper(), *row(event.item))])
+            else:
+                console.data(_line(_word(event), event.item, output))
+    return 0
+
+
+def _word(event: Event) -> str:
+    return "deleted" if event.action == "deleted" else "changed"
+
+
+def _line(word: str, item: Item, output: str | Template) -> str:
+    """One event of a watch for machines: JSON on one line, or what the format makes of the item."""
+    if output == "json":
+        return as_json_line({"event": word, "item": document(item)})
+    if output == "yaml":
+        return "---\n" + serialize([item], "yaml", single=True)
+    return _serialized([item], output, single=True)
+
+
+def _serialized(items: Sequence[Item | Instance], output: str | Template, *, single: bool) -> str:
+    if not isinstance(output, Template):
+        return serialize(items, output, single=single)
+    documents = [document(item) for item in items]
+    return output.render(documents[0] if single and len(documents) == 1 else documents)
+
+
+async def _alive(target: Target, wish: wanted.Wanted, output: str | Template) -> list[Instance]:
+    """The daemons, if their view of the specs is to be shown."""
+    if output != "wide" or wish.resource != "spec":
+        return []
+    return await target.instances(wish.namespaces[0] if wish.namespaces else None)
+
+
+def _header(wish: wanted.Wanted, output: str | Template) -> list[str]:
+    header = ["NAMESPACE"] if wish.namespaces is None else []
+    header += ["KIND", "NAME", "REVISION", "AGE"] if wish.resource == "spec" else ["NAME", "REVISION", "AGE"]
+    if output == "wide":
+        header += ["ID", "STATE", "OBSERVED", "REASON"] if wish.resource == "spec" else ["ID"]
+    return header
+
+
+def _rows(wish: wanted.Wanted, output: str | Template, instances: Sequence[Instance]) -> Callable[[Item], list[str]]:
+    now = datetime.now(UTC)
+
+    def row(item: Item) -> list[str]:
+        cells = [item.namespace] if wish.namespaces is None else []
+        made = table.made_at(item.id)
+        known = item.name or item.id
+        cells += [item.kind, known] if isinstance(item, Spec) else [known]
+        cells += [str(item.revision), table.age(now - made) if made is not None else "-"]
+        if output == "wide":
+            cells.append(item.id)
+            if isinstance(item, Spec):
+                state = standing(item, instances)
+                cells += [state.state, state.observed, state.reason]
+        return cells
+
+    return row
+
+
+async def _instances(
+    console: Console,
+    connection: Connection,
+    names: Sequence[str],
+    namespaces: tuple[str, ...] | None,
+    output: str | Template,
+) -> int:
+    async with connection.target() as target:
+        found = await target.instances(namespaces[0] if namespaces else None)
+    chosen = [instance for instance in found if not names or instance.id in names]
+    missing = [name for name in names if all(instance.id != name for instance in found)]
+    if isinstance(output, Template) or output not in ("table", "wide"):
+        if chosen or not missing:
+            console.data(_serialized(chosen, output, single=len(names) == 1))
+    elif chosen:
+        for line in table.render(_instance_header(output), [_instance_row(each, output) for each in chosen]):
+            console.write(line)
+    elif not missing:
+        console.note("no daemon is running" + (f" the namespace {namespaces[0]!r}" if namespaces else ""))
+    for name in missing:
+        error = NotFoundError(f"no instance {name!r}", hint=suggestion(name, [label(each) for each in found]))
+        console.fail(str(error), error.hint)
+    return 1 if missing else 0
+
+
+def _instance_header(output: str | Template) -> list[str]:
+    header = ["NAMESPACE", "HOST", "PID", "REVISION", "GENERATION", "ACTIVE", "PENDING", "FAILED", "AGE"]
+    return [*header, "ID", "HEARTBEAT"] if output == "wide" else header
+
+
+def _instance_row(instance: Instance, output: str | Template) -> list[str]:
+    now = datetime.now(UTC)
+    states = [state.state for state in instance.states.values()]
+    cells = [instance.namespace, instance.host, str(instance.pid), str(instance.revision), str(instance.generation)]
+    cells += [str(states.count("active")), str(states.count("pending")), str(states.count("failed"))]
+    cells.append(table.age(now - instance.started))
+    return [*cells, instance.id, table.age(now - instance.heartbeat)] if output == "wide" else cells

@@ -1,0 +1,46 @@
+"""Specs, values and daemons as they are shown: documents for machines, names for people."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from typing import Any
+
+from engine.spec.model import Spec, Value
+from engine.spec.yaml import dump
+from engine.store.instance import Instance
+
+Subject = Spec | Value | Instance
+
+
+def document(item: Subject) -> dict[str, Any]:
+    """Everything about an item, as `apply` takes it: what was written, with id, namespace and revision."""
+    if isinstance(item, Instance):
+        return item.to_json()
+    ours = {"id": item.id, "namespace": item.namespace}
+    kept = {key: value for key, value in item.document.items() if key not in ("id", "namespace", "revision")}
+    return {**ours, **kept, "revision": item.revision}
+
+
+def label(item: Subject) -> str:
+    """`kind/name`, as messages and `-o name` have it."""
+    return f"instance/{item.id}" if isinstance(item, Instance) else item.label
+
+
+def as_json(data: Any) -> str:
+    """JSON for machines that people can read too."""
+    return json.dumps(data, ensure_ascii=False, indent=2)
+
+
+def as_json_line(data: Any) -> str:
+    """JSON on one line."""
+    return json.dumps(data, ensure_ascii=False, separators=(",", ":"))
+
+
+def serialize(items: Sequence[Subject], output: str, *, single: bool = False) -> str:
+    """Items as `json`, `yaml` or `name`: a list, or the one object if `single`."""
+    if output == "name":
+        return "".join(f"{label(item)}\n" for item in items)
+    documents = [document(item) for item in items]
+    data = documents[0] if single and len(documents) == 1 else documents
+    return dump(data) if output == "yaml" else as_json(data) + "\n"

@@ -1,0 +1,320 @@
+"""Where specs and values are read and written: a store, or a daemon's admin API, behind one interface.
+
+Verbs speak to a :class:`Target` and do not know which of the two it is.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Iterable, Sequence
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from dataclasses import dataclass, replace
+from types import TracebackType
+from typing import Final, Literal, Protocol, Self, TypeAlias
+
+from engine.cli.client import Client
+from engine.errors import ConflictError, Diagnostic, NotFoundError, UnavailableError
+from engine.spec.model import Spec, Value, canonical
+from engine.store.change import Batch
+from engine.store.instance import Instance
+from engine.store.protocol import Store
+from engine.store.query import Page, Query
+from engine.store.record import Resource
+from engine.store.write import Delete, DeleteSpec, Outcome, Put, Write, resource_of, subject_of
+
+Item: TypeAlias = Spec | Value
+
+PATIENCE: Final = 10.0
+"""Seconds after which a store or daemon that does not answer counts as unreachable."""
+
+POLL_INTERVAL: Final = 1.0
+"""Seconds between two looks at a daemon that is watched through its admin API."""
+
+_PAGE: Final = 500
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """What a watch tells: an item as it is now, or as it was before it was deleted."""
+
+    action: Literal["put", "deleted"]
+    item: Item
+
+
+class Target(Protocol):
+    """Opened by `async with`. All methods raise UnavailableError within :data:`PATIENCE` if nobody answers."""
+
+    async def __aenter__(self) -> Self: ...
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None: ...
+
+    async def items(self, resource: Resource, query: Query) -> Page[Item]:
+        """All that the query asks for, all pages of it, with what could not be read in `problems`."""
+        ...
+
+    async def apply(self, writes: Sequence[Write], *, message: str | None = None) -> list[Outcome]:
+        """Do all writes or none, as :meth:`engine.store.protocol.Store.apply`."""
+        ...
+
+    async def instances(self, namespace: str | None) -> list[Instance]:
+        """The daemons that are alive."""
+        ...
+
+    def watch(
+        self, resource: Resource, query: Query
+    ) -> AbstractAsyncContextManager[tuple[Page[Item], AsyncIterator[Event]]]:
+        """What there is, and then each change of it."""
+        ...
+
+
+def same_document(stored: Item, written: Item) -> bool:
+    """Whether to write the one over the other would change nothing: the rule of all stores."""
+    return stored.name == written.name and _said(stored) == _said(written)
+
+
+def find(items: Iterable[Item], wanted: Item) -> Item | None:
+    """The stored item that `wanted` would replace: the one with its id, or else its namespace and name."""
+    by_name = None
+    for item in items:
+        if wanted.id and item.id == wanted.id:
+            return item
+        if wanted.name and (item.namespace, item.name) == (wanted.namespace, wanted.name):
+            by_name = item
+    return None if wanted.id else by_name
+
+
+def _said(item: Item) -> str:
+    return canonical({key: value for key, value in item.document.items() if key not in ("id", "namespace", "revision")})
+
+
+class StoreTarget:
+    """A store, opened directly."""
+
+    def __init__(self, store: Store, *, author: str | None = None, patience: float = PATIENCE) -> None:
+        self._store = store
+        self._author = author
+        self._patience = patience
+
+    async def __aenter__(self) -> Self:
+        async with self._patient():
+            await self._store.open()
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self._store.close()
+
+    async def items(self, resource: Resource, query: Query) -> Page[Item]:
+        found: list[Item] = []
+        problems: list[Diagnostic] = []
+        query = replace(query, limit=_PAGE)
+        while True:
+            async with self._patient():
+                if resource == "spec":
+                    specs = await self._store.specs(query)
+                    found += specs
+                    after, revision = specs.after, specs.revision
+                    problems += specs.problems
+                else:
+                    values = await self._store.values(query)
+                    found += values
+                    after, revision = values.after, values.revision
+                    problems += values.problems
+            if after is None:
+                return Page(found, revision=revision, problems=tuple(problems))
+            query = replace(query, after=after)
+
+    async def apply(self, writes: Sequence[Write], *, message: str | None = None) -> list[Outcome]:
+        async with self._patient():
+            return await self._store.apply(writes, author=self._author, message=message)
+
+    async def instances(self, namespace: str | None) -> list[Instance]:
+        async with self._patient():
+            return await self._store.instances(namespace)
+
+    @asynccontextmanager
+    async def watch(self, resource: Resource, query: Query) -> AsyncIterator[tuple[Page[Item], AsyncIterator[Event]]]:
+        namespaces = frozenset(query.namespaces) if query.namespaces is not None else None
+        async with self._store.watch(namespaces) as changes:  # before the listing, so that nothing is missed
+            page = await self.items(resource, query)
+            yield page, self._events(changes, resource, query, page)
+
+    async def _events(
+        self, changes: AsyncIterator[object], resource: Resource, query: Query, page: Page[Item]
+    ) -> AsyncIterator[Event]:
+        known = {item.id: item for item in page}
+        seen = page.revision
+        async for batch in changes:
+            if isinstance(batch, Batch):
+                if batch.revision <= seen:
+                    continue
+                ids = {change.id for change in batch.changes if change.resource == resource}
+                if not ids:
+                    continue
+                seen = batch.revision
+            else:  # history is lost: list again, and tell the difference
+                ids = None
+            now = await self.items(resource, query)
+            seen = max(seen, now.revision)
+            for event in _difference(known, now):
+                yield event
+            known = {item.id: item for item in now}
+
+    @asynccontextmanager
+    async def _patient(self) -> AsyncIterator[None]:
+        """Give up on a store that does not answer; the message of a store that does says what is wrong."""
+        try:
+            async with asyncio.timeout(self._patience):
+                yield
+        except TimeoutError:
+            raise UnavailableError(
+                f"the store {self._store.url} did not answer within {self._patience:g}s",
+                hint="see whether it runs, and whether `store.url` is right",
+            ) from None
+
+
+class ServerTarget:
+    """A daemon's admin API.
+
+    It has no request that writes new and changed items together, so an `apply` of both is two: changes first, since
+    these can conflict. Each is all or nothing, and guarded by the revisions that were seen.
+    """
+
+    def __init__(self, url: str, *, patience: float = PATIENCE, poll_interval: float = POLL_INTERVAL) -> None:
+        self._client = Client(url, patience=patience)
+        self._poll_interval = poll_interval
+
+    async def __aenter__(self) -> Self:
+        await self._client.open()
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self._client.close()
+
+    async def items(self, resource: Resource, query: Query) -> Page[Item]:
+        return await self._client.items(resource, query)
+
+    async def instances(self, namespace: str | None) -> list[Instance]:
+        return await self._client.instances(namespace)
+
+    async def apply(self, writes: Sequence[Write], *, message: str | None = None) -> list[Outcome]:
+        outcomes: dict[int, Outcome] = {}
+        created: list[int] = []
+        changed: list[tuple[int, Item]] = []
+        deleted: list[tuple[int, Item]] = []
+        stored: dict[Resource, Page[Item]] = {}
+        for index, write in enumerate(writes):
+            resource = resource_of(write)
+            if resource not in stored:
+                namespaces = tuple({_namespace(each) for each in writes} - {None})
+                stored[resource] = await self.items(resource, Query(namespaces=namespaces or None))  # type: ignore[arg-type]
+            before = _stored(stored[resource], write)
+            if isinstance(write, Delete):
+                if before is None:
+                    raise _missing(write)
+                deleted.append((index, before))
+            elif before is None:
+                created.append(index)
+            else:
+                subject = subject_of(write)
+                if write.expect is not None and write.expect != before.revision:
+                    raise ConflictError(
+                        f"{subject.label} is at revision {before.revision}, and you changed revision {write.expect}",
+                        place=subject.place,
+                        hint="get it again, and apply your change to that",
+                    )
+                if same_document(before, subject):
+                    outcomes[index] = outcome("unchanged", before)
+                else:
+                    changed.append((index, before))
+        await self._patch(writes, changed, outcomes, message)
+        await self._post(writes, created, outcomes, message)
+        for index, before in deleted:
+            await self._client.delete(before)
+            outcomes[index] = outcome("deleted", before)
+        return [outcomes[index] for index in range(len(writes))]
+
+    async def _patch(
+        self,
+        writes: Sequence[Write],
+        changed: Sequence[tuple[int, Item]],
+        outcomes: dict[int, Outcome],
+        message: str | None,
+    ) -> None:
+        subjects = [(before, _subject(writes[index])) for index, before in changed]
+        for (index, _), item in zip(changed, await self._client.patch(subjects, message=message), strict=True):
+            outcomes[index] = outcome("configured", item)
+
+    async def _post(
+        self, writes: Sequence[Write], created: Sequence[int], outcomes: dict[int, Outcome], message: str | None
+    ) -> None:
+        items = await self._client.post([_subject(writes[index]) for index in created], message=message)
+        for index, item in zip(created, items, strict=True):
+            outcomes[index] = outcome("created", item)
+
+    @asynccontextmanager
+    async def watch(self, resource: Resource, query: Query) -> AsyncIterator[tuple[Page[Item], AsyncIterator[Event]]]:
+        page = await self.items(resource, query)
+        yield page, self._events(resource, query, page)
+
+    async def _events(self, resource: Resource, query: Query, page: Page[Item]) -> AsyncIterator[Event]:
+        known = {item.id: item for item in page}
+        while True:
+            await asyncio.sleep(self._poll_interval)
+            now = await self.items(resource, query)
+            for event in _difference(known, now):
+                yield event
+            known = {item.id: item for item in now}
+
+
+def outcome(action: Literal["created", "configured", "unchanged", "deleted"], item: Item) -> Outcome:
+    """The outcome of a write that left (or found) this item."""
+    resource: Resource = "spec" if isinstance(item, Spec) else "value"
+    return Outcome(
+        action,
+        resource,
+        item.namespace,
+        item.id,
+        item.name,
+        item.revision,
+        spec=item if isinstance(item, Spec) else None,
+        value=item if isinstance(item, Value) else None,
+    )
+
+
+def _difference(known: dict[str, Item], now: Iterable[Item]) -> list[Event]:
+    """What happened between two listings, in the order of revisions; deletions first."""
+    items = {item.id: item for item in now}
+    gone = [Event("deleted", item) for id, item in known.items() if id not in items]
+    new = [item for id, item in items.items() if id not in known or known[id].revision != item.revision]
+    return gone + [Event("put", item) for item in sorted(new, key=lambda item: item.revision)]
+
+
+def _namespace(write: Write) -> str | None:
+    return write.namespace if isinstance(write, Delete) else subject_of(write).namespace
+
+
+def _subject(write: Write) -> Item:
+    assert isinstance(write, Put)
+    return subject_of(write)
+
+
+def _stored(items: Iterable[Item], write: Write) -> Item | None:
+    if not isinstance(write, Delete):
+        return find(items, subject_of(write))
+    for item in items:
+        if write.id:
+            if item.id == write.id:
+                return item
+        elif (item.namespace, item.name) == (write.namespace, write.name):
+            return item
+    return None
+
+
+def _missing(write: Delete) -> NotFoundError:
+    what = "spec" if isinstance(write, DeleteSpec) else "value"
+    return NotFoundError(f"no {what} {write.name or write.id!r}")

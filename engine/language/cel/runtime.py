@@ -1,0 +1,174 @@
+"""What a compiled program calls: the globals of its generated code.
+
+Everything here is called by generated code only, with arguments that it made.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from operator import length_hint
+from types import MappingProxyType
+from typing import Any, NoReturn
+
+from engine.errors import Code, ExpressionError
+from engine.language.cel.access import (
+    bound_name,
+    has_field,
+    index,
+    index_optional,
+    is_in,
+    payload_name,
+    select,
+    select_optional,
+)
+from engine.language.cel.arithmetic import add, divide, modulo, multiply, negate, subtract
+from engine.language.cel.equality import equals, find_key
+from engine.language.cel.order import greater, greater_equal, less, less_equal
+from engine.language.cel.values import NONE, Optional, export, limit_reached, no_overload, type_name
+
+
+def not_bool(value: Any) -> NoReturn:
+    """Refuse what stands where a bool must."""
+    raise ExpressionError(f"no such overload: a bool is needed, not a {type_name(value)}")
+
+
+def negation(value: Any) -> bool:
+    """`!value`."""
+    if value is True:
+        return False
+    if value is False:
+        return True
+    raise no_overload("!_", value)
+
+
+def _charge(budget: list[int], value: Any) -> None:
+    if not isinstance(value, (list, tuple, dict)):
+        raise ExpressionError(f"a macro goes over a list or a map, not over a {type_name(value)}")
+    left = budget[0] - len(value)
+    if left < 0:
+        raise limit_reached("too many steps: the loops of the expression are too long", "filter earlier, or nest less")
+    budget[0] = left
+
+
+def elements(budget: list[int], value: Any) -> Iterator[Any]:
+    """The elements of a list or the keys of a map, taken off the budget of steps."""
+    _charge(budget, value)
+    return iter(value)
+
+
+def pairs(budget: list[int], value: Any) -> Iterator[Any]:
+    """Index and element of a list, or key and value of a map, taken off the budget of steps."""
+    _charge(budget, value)
+    return iter(value.items()) if isinstance(value, dict) else enumerate(value)
+
+
+def refund(budget: list[int], iterator: Iterator[Any]) -> None:
+    """Give back the steps that a loop did not take because it stopped early."""
+    budget[0] += length_hint(iterator)
+
+
+def hold(first: Exception | None, error: Exception) -> Exception:
+    """The error to raise if nothing absorbs it: the first one. Limits are raised at once."""
+    if isinstance(error, (RecursionError, MemoryError)) or is_limit(error):
+        raise error
+    return error if first is None else first
+
+
+def is_limit(error: Exception) -> bool:
+    """Whether the error is a limit's: running again would only meet it again."""
+    return isinstance(error, ExpressionError) and error.code is Code.LIMIT
+
+
+class Failed:
+    """A value of `cel.bind` or `cel.block` that could not be made. Only who uses it fails."""
+
+    __slots__ = ("error",)
+
+    def __init__(self, error: Exception) -> None:
+        self.error = error
+
+
+def failed(error: Exception) -> Failed:
+    return Failed(hold(None, error))
+
+
+def used(value: Any) -> Any:
+    """A bound value; its error when there is none."""
+    if value.__class__ is Failed:
+        raise value.error
+    return value
+
+
+def as_optional(value: Any, what: str) -> Optional:
+    """`value`, which must be an optional."""
+    if value.__class__ is Optional:
+        return value
+    raise no_overload(what, value)
+
+
+def given(value: Any) -> tuple[Any, ...]:
+    """The items that `?value` adds to a list: one or none."""
+    optional = as_optional(value, "[?_]")
+    return (optional.value,) if optional.present else ()
+
+
+def put(entries: dict[Any, Any], key: Any, value: Any) -> None:
+    """Add an entry to a map that is being made."""
+    if not isinstance(key, (str, int)):
+        raise ExpressionError(f"unsupported key type: {type_name(key)}", hint="keys are strings, ints, uints and bools")
+    if key in entries:
+        if not find_key(entries, key)[0]:
+            raise ExpressionError("a map cannot have a bool and a number as keys for the same entry")
+        raise ExpressionError(f"repeated key: {key!r}"[:100])
+    entries[key] = value
+
+
+def make_map(*parts: tuple[Any, Any, bool]) -> dict[Any, Any]:
+    """A map of entries: key, value, whether the value is an optional that may be absent."""
+    entries: dict[Any, Any] = {}
+    for key, value, is_optional in parts:
+        if not is_optional:
+            put(entries, key, value)
+            continue
+        optional = as_optional(value, "{?_: _}")
+        if optional.present:
+            put(entries, key, optional.value)
+    return entries
+
+
+def merge(entries: dict[Any, Any], more: Any) -> None:
+    """Add the entries of a map to a map that is being made."""
+    if not isinstance(more, dict):
+        raise ExpressionError(f"transformMapEntry makes maps, not a {type_name(more)}")
+    for key, value in more.items():
+        put(entries, key, value)
+
+
+def export_outer(value: Any) -> Any:
+    """A result that may be an optional or an address, but holds none."""
+    if value.__class__ is Optional:
+        return value.value if value.present else None
+    return export(value) if value.__class__.__module__ == "ipaddress" else value
+
+
+def match_text(compiled: Any, text: Any) -> bool:
+    """`text.matches('…')` with a pattern that was compiled with the program."""
+    if not isinstance(text, str):
+        raise no_overload("matches", text, "")
+    return compiled.search(text) is not None
+
+
+RUNTIME: Mapping[str, Any] = MappingProxyType(
+    {
+        "Exception": Exception, "NONE": NONE, "Optional": Optional, "add": add, "as_optional": as_optional,
+        "bound_name": bound_name, "dict": dict, "divide": divide, "elements": elements, "equals": equals,
+        "export": export, "export_outer": export_outer, "failed": failed, "given": given, "greater": greater,
+        "greater_equal": greater_equal, "has_field": has_field, "hold": hold, "index": index,
+        "index_optional": index_optional, "int": int, "is_in": is_in, "len": len, "less": less,
+        "less_equal": less_equal, "list": list, "make_map": make_map, "match_text": match_text, "merge": merge,
+        "modulo": modulo, "multiply": multiply, "negate": negate, "negation": negation, "not_bool": not_bool,
+        "pairs": pairs, "payload_name": payload_name, "refund": refund, "select": select,
+        "select_optional": select_optional, "sized": frozenset({str, list, dict, bytes}), "str": str,
+        "subtract": subtract, "used": used, "__builtins__": {},
+    }
+)  # fmt: skip

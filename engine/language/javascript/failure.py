@@ -1,0 +1,103 @@
+"""What went wrong in JavaScript, as the engine's own errors, with the place in the snippet."""
+
+from __future__ import annotations
+
+import json
+import re
+from datetime import timedelta
+from typing import Any
+
+from engine.errors import Code, ErrorValue, ExpressionError, Place
+from engine.language.javascript.module import LINES_BEFORE, SOURCE_NAME
+from engine.language.javascript.wire import decode_error
+
+_FRAME = re.compile(re.escape(SOURCE_NAME) + r":(\d+):(\d+)")
+_NEWLINE = re.compile(r"\r\n|[\n\r\u2028\u2029]")
+
+
+def thrown(line: str, errors: tuple[ErrorValue, ...], source: str) -> ExpressionError:
+    """The exception for an `E` line.
+
+    The message is the thrown error's message as it is; `details` holds the JavaScript `name` and `stack`, the stack
+    with line numbers of the snippet. An error value that was thrown on is carried unchanged.
+    """
+    record: dict[str, Any] = json.loads(line[1:])
+    if "value" in record:
+        return ExpressionError.from_value(decode_error(record["value"], errors))
+    stack = record.get("stack")
+    details = None if stack is None else {"name": record.get("name"), "stack": _shown(stack, source)}
+    message = record["message"] or record.get("name") or "an error without a message"
+    causes = tuple(decode_error(cause, errors) for cause in record.get("causes", ()))
+    return ExpressionError(message, place=_place(stack or "", source), causes=causes, details=details)
+
+
+def syntax_error(message: str, source: str, *, line: int, column: int) -> ExpressionError:
+    """A complaint of the parser; `line` (from 1) and `column` (from 0, in UTF-16 units) are the script's."""
+    return ExpressionError(message, place=_in_source(line, column + 1, source))
+
+
+def timed_out(timeout: timedelta) -> ExpressionError:
+    """The code ran too long and was stopped."""
+    seconds = timeout.total_seconds()
+    shown = f"{seconds:g} s" if seconds >= 1 else f"{seconds * 1000:g} ms"
+    return ExpressionError(
+        f"the code ran longer than {shown} and was stopped",
+        code=Code.DEADLINE,
+        hint="raise the node's `timeout`, or do less in one call",
+    )
+
+
+def out_of_memory(limit: int) -> ExpressionError:
+    """The code used too much memory and was stopped. `limit` is in bytes."""
+    return ExpressionError(
+        f"the code used more than {limit / 2**20:g} MiB of memory and was stopped",
+        hint="raise `languages.javascript.memory`, or keep less",
+    )
+
+
+def result_lost() -> ExpressionError:
+    """The call had finished, but its isolate could not be asked for the result any more."""
+    return ExpressionError("the result was lost when a call sent together with this one had to be stopped")
+
+
+def no_isolate(ceiling: int) -> ExpressionError:
+    """Every isolate belongs to a snippet that would lose its state."""
+    return ExpressionError(
+        f"all {ceiling} JavaScript isolates are held by snippets that keep state",
+        code=Code.LIMIT,
+        hint="raise `languages.javascript.isolates`",
+    )
+
+
+def closed() -> ExpressionError:
+    """The program is not there any more."""
+    return ExpressionError("the program is closed", code=Code.UNAVAILABLE)
+
+
+def _place(stack: str, source: str) -> Place | None:
+    found = _FRAME.search(stack)
+    return None if found is None else _in_source(int(found[1]), int(found[2]), source)
+
+
+def _in_source(line: int, column: int, source: str) -> Place | None:
+    """The place in the source of a place in the script; a place behind its end (the wrapper's) is its end."""
+    lines = _NEWLINE.split(source)
+    line -= LINES_BEFORE
+    if line < 1:
+        return None
+    if line > len(lines):
+        return Place(line=len(lines), column=len(lines[-1]) + 1)
+    # V8 counts UTF-16 units, we count characters.
+    before = lines[line - 1].encode("utf-16-le", "surrogatepass")[: 2 * (column - 1)]
+    return Place(line=line, column=len(before.decode("utf-16-le", "replace")) + 1)
+
+
+def _shown(stack: str, source: str) -> str:
+    """The stack in terms of the source, without the frames that are not the snippet's."""
+
+    def shift(found: re.Match[str]) -> str:
+        place = _in_source(int(found[1]), int(found[2]), source)
+        return f"{SOURCE_NAME}:{place.line}:{place.column}" if place else found[0]
+
+    frames = [line for line in stack.split("\n") if not line.lstrip().startswith("at ") or _FRAME.search(line)]
+    return _FRAME.sub(shift, "\n".join(frames))

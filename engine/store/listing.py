@@ -1,0 +1,36 @@
+"""From the records of a listing to a page."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import TypeVar
+
+from engine.errors import Diagnostic, DiagnosticsError
+from engine.spec.model import Spec, Value
+from engine.store.query import Page, Query, write_token
+from engine.store.record import Record, unseal
+
+SubjectT = TypeVar("SubjectT", Spec, Value)
+
+
+def compose(kind: type[SubjectT], records: Iterable[Record], *, query: Query, revision: int) -> Page[SubjectT]:
+    """The page that begins with these records: as many as the query's limit allows, read into specs or values.
+
+    `records` are in order and meet the query; no more of them are taken than needed.
+    """
+    items: list[SubjectT] = []
+    problems: list[Diagnostic] = []
+    last: Record | None = None
+    for count, record in enumerate(records):
+        if count == query.limit:
+            assert last is not None
+            return Page(items, revision=revision, after=write_token(last), problems=tuple(problems))
+        last = record
+        try:
+            subject = unseal(record)
+        except DiagnosticsError as error:
+            problems.extend(error.diagnostics)
+            continue
+        assert isinstance(subject, kind)
+        items.append(subject)
+    return Page(items, revision=revision, problems=tuple(problems))

@@ -1,0 +1,196 @@
+"""One connection to an SQLite database, as its worker thread uses it.
+
+Everything here blocks and belongs to worker threads, except :meth:`Connection.stop`. A connection is given to one
+process at a time, and its calls come one after another.
+
+SQLite's own waiting for a lock cannot be interrupted, so it is told not to wait, and the waiting is done here.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+import threading
+from collections.abc import Callable
+from time import monotonic
+from typing import Any, Final, TypeVar
+
+from engine.errors import Code, InvalidError, UnavailableError, WeirError
+from nodes.data.source import Source
+from nodes.data.statement import Statement
+
+T = TypeVar("T")
+
+_BUSY: Final = frozenset({sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED})
+_UNAVAILABLE: Final = _BUSY | {
+    sqlite3.SQLITE_NOMEM,
+    sqlite3.SQLITE_READONLY,
+    sqlite3.SQLITE_IOERR,
+    sqlite3.SQLITE_CORRUPT,
+    sqlite3.SQLITE_FULL,
+    sqlite3.SQLITE_CANTOPEN,
+    sqlite3.SQLITE_PROTOCOL,
+    sqlite3.SQLITE_NOTADB,
+}
+_PAUSES: Final = (0.001, 0.002, 0.005, 0.01, 0.02, 0.05)
+_LOST: Final = "the database has rolled the transaction back"
+
+
+class Connection:
+    """A connection that is opened at its first use."""
+
+    def __init__(self, source: Source) -> None:
+        self._source = source
+        self._sqlite: sqlite3.Connection | None = None
+        self._stopped = threading.Event()
+        self._began = False
+
+    # --- in the event loop's thread
+
+    def stop(self) -> None:
+        """Interrupt what runs now. Call it again until the call has returned: what begins just then goes unnoticed."""
+        self._stopped.set()
+        sqlite = self._sqlite
+        if sqlite is not None:
+            sqlite.interrupt()
+
+    # --- in a worker thread
+
+    def run(self, statement: Statement, *, begin: str, timeout: float) -> list[dict[str, Any]]:
+        """Run a statement in the transaction, which begins now if it has not; the rows, an empty list for none.
+
+        A statement that fails leaves the transaction as it was before. Raises InvalidError for what the database
+        refuses, UnavailableError where it is locked for longer than `timeout` seconds, full, read-only or broken.
+        """
+        self._stopped.clear()
+        try:
+            sqlite = self._opened(timeout)
+            if not self._began:
+                self._patient(lambda: sqlite.execute(begin), timeout)
+                self._began = True
+            elif not sqlite.in_transaction:
+                raise UnavailableError(_LOST, hint="the process has to end; a new one may try again")
+            if statement.many is not None:
+                return self._run_many(sqlite, statement, timeout)
+            return self._patient(lambda: _fetch(sqlite, statement), timeout)
+        except (sqlite3.Error, sqlite3.Warning) as error:
+            raise _translated(error) from error
+        except (OverflowError, UnicodeEncodeError) as error:
+            raise InvalidError(f"a parameter cannot be stored: {type(error).__name__}") from error
+
+    def commit(self, *, timeout: float) -> None:
+        """End the transaction for good. Where that fails it is rolled back, and the error is raised."""
+        sqlite = self._sqlite
+        if sqlite is None or not self._began:
+            return
+        self._stopped.clear()
+        try:
+            if not sqlite.in_transaction:
+                raise UnavailableError(_LOST)
+            self._patient(lambda: sqlite.execute("COMMIT"), timeout)
+        except (sqlite3.Error, sqlite3.Warning) as error:
+            self.rollback()
+            raise _translated(error) from error
+        finally:
+            self._began = False
+
+    def rollback(self) -> None:
+        """Undo the transaction."""
+        self._began = False
+        sqlite = self._sqlite
+        if sqlite is None or not sqlite.in_transaction:
+            return
+        try:
+            sqlite.execute("ROLLBACK")
+        except sqlite3.Error as error:
+            # Closing undoes it as well; the next user opens a new connection.
+            self.close()
+            raise _translated(error) from error
+
+    def close(self) -> None:
+        """Close; an open transaction is undone. The next use opens the connection again."""
+        sqlite, self._sqlite = self._sqlite, None
+        self._began = False
+        if sqlite is not None:
+            sqlite.close()
+
+    def _opened(self, timeout: float) -> sqlite3.Connection:
+        if self._sqlite is not None:
+            return self._sqlite
+        sqlite = sqlite3.connect(self._source.uri, uri=True, timeout=0, isolation_level=None, check_same_thread=False)
+        try:
+            self._patient(lambda: _prepare(sqlite), timeout)
+        except BaseException:
+            sqlite.close()
+            raise
+        self._sqlite = sqlite
+        return sqlite
+
+    def _run_many(self, sqlite: sqlite3.Connection, statement: Statement, timeout: float) -> list[dict[str, Any]]:
+        """All or nothing, as one statement is by itself."""
+
+        def run() -> None:
+            sqlite.execute("SAVEPOINT bulk")
+            try:
+                sqlite.executemany(statement.sql, statement.many or ())
+            except BaseException:
+                if sqlite.in_transaction:
+                    sqlite.execute("ROLLBACK TO bulk")
+                    sqlite.execute("RELEASE bulk")
+                raise
+            sqlite.execute("RELEASE bulk")
+
+        self._patient(run, timeout)
+        return []
+
+    def _patient(self, call: Callable[[], T], timeout: float) -> T:
+        """Call again while the database is locked, until the time is up or somebody says stop."""
+        until = monotonic() + timeout
+        attempt = 0
+        while True:
+            if self._stopped.is_set():
+                raise WeirError(Code.CANCELLED.title, code=Code.CANCELLED)
+            try:
+                return call()
+            except sqlite3.OperationalError as error:
+                # With a snapshot that others have written past, waiting does not help.
+                stale = error.sqlite_errorcode == sqlite3.SQLITE_BUSY_SNAPSHOT
+                if error.sqlite_errorcode & 0xFF not in _BUSY or stale or monotonic() >= until:
+                    raise
+            pause = _PAUSES[min(attempt, len(_PAUSES) - 1)]
+            self._stopped.wait(min(pause, max(0.0, until - monotonic())))
+            attempt += 1
+
+
+def _prepare(sqlite: sqlite3.Connection) -> None:
+    try:
+        # Readers and one writer do not wait for each other. It stays set in the file.
+        sqlite.execute("PRAGMA journal_mode = WAL").fetchall()
+    except sqlite3.OperationalError as error:
+        if error.sqlite_errorcode & 0xFF != sqlite3.SQLITE_READONLY:
+            raise  # a file that may only be read keeps the mode that it has
+
+
+def _fetch(sqlite: sqlite3.Connection, statement: Statement) -> list[dict[str, Any]]:
+    cursor = sqlite.execute(statement.sql, statement.parameters)
+    try:
+        if cursor.description is None:
+            return []
+        names = [column[0] for column in cursor.description]
+        return [dict(zip(names, row, strict=True)) for row in cursor]
+    finally:
+        cursor.close()
+
+
+def _translated(error: sqlite3.Error | sqlite3.Warning) -> WeirError:
+    """The database's error as one of ours, with its message, which never holds the value of a parameter."""
+    code = getattr(error, "sqlite_errorcode", 0) & 0xFF
+    if code == sqlite3.SQLITE_INTERRUPT:
+        return WeirError(Code.CANCELLED.title, code=Code.CANCELLED)
+    if code in _BUSY:
+        hint = "another process has been writing for longer than `timeout`, or has written what this one read before"
+        return UnavailableError(str(error), hint=hint)
+    if code == sqlite3.SQLITE_CANTOPEN:
+        return UnavailableError(str(error), hint="does the folder exist, and may the daemon write there?")
+    if code in _UNAVAILABLE:
+        return UnavailableError(str(error))
+    return InvalidError(str(error))

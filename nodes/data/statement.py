@@ -1,0 +1,104 @@
+"""What a payload asks of a database: one statement and its parameters."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any, Final
+
+from engine.errors import ErrorValue, InvalidError
+from engine.flow import Payload
+from engine.language.json_form import to_json_value
+
+Scalar = None | int | float | str | bytes
+Parameters = Sequence[Scalar] | dict[str, Scalar]
+
+_SHAPE: Final = 'send "SQL", or ["SQL", parameters] with a list, a map, or a list of maps'
+_FIRST_WORD = re.compile(
+    r"""(?>\s|;|--[^\n]*(?:\n|$)|/\*.*?(?:\*/|$))*+  # blanks and comments, never looked at twice
+        ([a-z]+)
+        (\s+(?:transaction\s+)?to\b)?""",
+    re.DOTALL | re.IGNORECASE | re.VERBOSE,
+)
+_TRANSACTIONS: Final = frozenset({"begin", "commit", "end", "rollback"})
+_INT64: Final = range(-(2**63), 2**63)
+
+
+@dataclass(frozen=True, slots=True)
+class Statement:
+    """One statement of SQL. `many` is set where it runs once for each of several parameter maps."""
+
+    sql: str
+    parameters: Parameters = ()
+    many: tuple[dict[str, Scalar], ...] | None = None
+
+
+def read_statement(payload: Payload) -> Statement:
+    """The statement of a payload: `"SQL"`, or `["SQL", parameters]`.
+
+    A list of parameters binds by position, a map by name, and a list of maps runs the statement once for each. Raises
+    :class:`~engine.errors.InvalidError` for anything else, and for statements that begin or end a transaction: that is
+    the business of the process.
+    """
+    if isinstance(payload, str):
+        return Statement(_checked(payload))
+    if not isinstance(payload, (list, tuple)) or not payload or len(payload) > 2 or not isinstance(payload[0], str):
+        raise InvalidError(f"{_kind(payload)} is no statement", hint=_SHAPE)
+    sql = _checked(payload[0])
+    given = payload[1] if len(payload) == 2 else None
+    if given is None:
+        return Statement(sql)
+    if isinstance(given, dict):
+        return Statement(sql, _named(given))
+    if not isinstance(given, (list, tuple)):
+        raise InvalidError(f"the parameters are {_kind(given)}", hint=_SHAPE)
+    if given and all(isinstance(item, dict) for item in given):
+        return Statement(sql, many=tuple(_named(item) for item in given))
+    return Statement(sql, tuple(_bound(item, str(index + 1)) for index, item in enumerate(given)))
+
+
+def _checked(sql: str) -> str:
+    if not sql.strip():
+        raise InvalidError("the statement is empty", hint=_SHAPE)
+    found = _FIRST_WORD.match(sql)
+    if found is not None and found[1].lower() in _TRANSACTIONS and found[2] is None:
+        raise InvalidError(
+            f"{found[1].upper()} is not for a statement",
+            hint="a process has one transaction: it is committed at a clean end and rolled back otherwise",
+        )
+    return sql
+
+
+def _named(given: dict[Any, Any]) -> dict[str, Scalar]:
+    return {str(name): _bound(value, f":{name}") for name, value in given.items()}
+
+
+def _bound(value: Any, name: str) -> Scalar:
+    """A value as the database takes it. Messages name the parameter and its type, never its value."""
+    if value is None or isinstance(value, (float, bytes)):
+        return value
+    if isinstance(value, str):
+        return str(value)
+    if isinstance(value, int):
+        if value not in _INT64:
+            raise InvalidError(f"parameter {name} is beyond 64 bits", hint="send it as text")
+        return int(value)
+    if isinstance(value, (datetime, timedelta)):
+        text: str = to_json_value(value)
+        return text
+    hint = "send JSON text" if isinstance(value, (list, tuple, dict)) else None
+    raise InvalidError(f"parameter {name} is {_kind(value)}", hint=hint)
+
+
+def _kind(value: Any) -> str:
+    if value is None:
+        return "null"
+    if isinstance(value, (list, tuple)):
+        return "a list"
+    if isinstance(value, dict):
+        return "a map"
+    if isinstance(value, ErrorValue):
+        return "an error"
+    return f"a value of type {type(value).__name__}"

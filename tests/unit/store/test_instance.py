@@ -1,0 +1,49 @@
+from __future__ import annotations
+
+import json
+from datetime import UTC, datetime, timedelta, timezone
+
+import pytest
+
+from engine.errors import InvalidError
+from engine.store.instance import Instance, SpecState, dump_body, load_body
+
+NOW = datetime(2026, 1, 2, 3, 4, 5, 6, tzinfo=UTC)
+
+
+def test_the_public_form_leads_back():
+    states = {"s": SpecState(4, "pending", "no value named 'x'", ({"code": "unresolved-link"},))}
+    told = Instance("i", "here", 7, "n", NOW, NOW + timedelta(seconds=1), 4, 2, states)
+    form = json.loads(json.dumps(told.to_json()))
+    assert Instance.from_json(form) == told
+    assert Instance.from_json({**form, "from a newer version": 1}) == told
+
+
+def test_the_body_has_no_heartbeat():
+    told = Instance("i", "here", 7, "n", NOW, NOW)
+    later = Instance("i", "here", 7, "n", NOW, NOW + timedelta(seconds=9))
+    assert dump_body(told) == dump_body(later)
+    assert load_body(dump_body(told), later.heartbeat) == later
+
+
+@pytest.mark.parametrize("form", [{}, {"id": "i"}, {"id": "i", "states": []}])
+def test_a_wrong_form(form):
+    with pytest.raises(InvalidError, match="form of an instance"):
+        Instance.from_json(form)
+
+
+def test_a_time_without_a_zone():
+    with pytest.raises(InvalidError, match="without a zone"):
+        Instance("i", "here", 7, "n", NOW, NOW.replace(tzinfo=None))
+
+
+def test_what_json_cannot_hold():
+    with pytest.raises(InvalidError, match="cannot be stored"):
+        dump_body(Instance("i", "here", 7, "n", NOW, NOW, states={"s": SpecState(1, "failed", None, ({"x": b""},))}))
+
+
+def test_it_is_alive_for_30_seconds():
+    told = Instance("i", "here", 7, "n", NOW, NOW.astimezone(timezone(timedelta(hours=5))))
+    assert told.alive(NOW + timedelta(seconds=30))
+    assert told.alive(NOW - timedelta(hours=1))
+    assert not told.alive(NOW + timedelta(seconds=30, microseconds=1))
