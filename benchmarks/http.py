@@ -40,7 +40,7 @@ async def bare(ready):
     """The floor: aiohttp's low-level server, and nothing else."""
     from aiohttp import web
 
-    async def handler(request):
+    async def handler(_request):
         return web.Response(text=TEXT)
 
     server = web.Server(handler, access_log=None)
@@ -76,7 +76,7 @@ async def flow(ready):
     routes = [{"method": "GET", "path": "/", "port": "out[0]"}, {"method": "GET", "path": "/u/:id", "port": "out[1]"}]
     router = compile_router(RouterSpec(routes=routes), context("router"))
     snippet = OneToOne()
-    snippet.map(lambda payload: TEXT)
+    snippet.map(lambda _payload: TEXT)
     listener.out.link(1, [router.input])
     router.out_at(0).link(1, [snippet.input])
     await listener.load()

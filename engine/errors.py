@@ -285,6 +285,5 @@ class DiagnosticsError(InvalidError):
     def __init__(self, diagnostics: list[Diagnostic]) -> None:
         first = diagnostics[0]
         more = f" (and {len(diagnostics) - 1} more)" if len(diagnostics) > 1 else ""
-        details = [diagnostic.to_json() for diagnostic in diagnostics]
-        super().__init__(f"{first.message}{more}", place=first.place, hint=first.hint, details=details)
         self.diagnostics = tuple(diagnostics)
+        super().__init__(f"{first.message}{more}", place=first.place, hint=first.hint, details=self.diagnostics)

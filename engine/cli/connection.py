@@ -12,9 +12,8 @@ from typing import Any, TypeVar
 import click
 
 from engine.cli.console import Console, console_of
-from engine.cli.target import ServerTarget, StoreTarget, Target
+from engine.cli.target import StoreTarget, Target
 from engine.daemon.config import Config, load_config
-from engine.store.url import open_store
 
 CommandT = TypeVar("CommandT", bound=Callable[..., Any])
 ResultT = TypeVar("ResultT")
@@ -35,7 +34,11 @@ class Connection:
     def target(self, *, author: str | None = None) -> Target:
         """The daemon, if one is named, else the store; not opened yet. Raises InvalidError for a bad URL."""
         if self.server is not None:
+            from engine.cli.server import ServerTarget
+
             return ServerTarget(self.server)
+        from engine.store.url import open_store
+
         return StoreTarget(open_store(self.config.store.url), author=author)
 
 

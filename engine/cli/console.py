@@ -44,7 +44,7 @@ class Console:
 
     def data(self, text: str) -> None:
         """A text for machines, on standard output: always UTF-8, whatever the terminal speaks."""
-        click.echo(text.encode("utf-8", "backslashreplace"), nl=not text.endswith("\n"))
+        click.echo(text.encode("utf-8", "backslashreplace"), nl=bool(text) and not text.endswith("\n"))
 
     def note(self, text: str) -> None:
         """A line for people, on standard error."""

@@ -73,9 +73,9 @@ class Wanted:
         """An error for each name that none of the items has."""
         errors = []
         for named in self.named:
-            if any(named.admits(item) for item in items):
-                continue
             kind = named.kind or self.kind
+            if any(named.admits(item) and kind in (None, _kind(item)) for item in items):
+                continue
             others = [item.name for item in items if item.name and kind in (None, _kind(item))]
             what = kind or self.resource
             elsewhere = next((item for item in items if named.name in (item.name, item.id)), None)
@@ -83,7 +83,7 @@ class Wanted:
             errors.append(NotFoundError(f"no {what} {named.name!r}{self._where()}", hint=hint))
         return errors
 
-    def check_kind(self, items: Iterable[Item]) -> None:
+    def check_kind(self, items: Sequence[Item]) -> None:
         """Raise NotFoundError for a kind that neither an item nor an installed package has: it is a slip."""
         if self.kind is None or any(_kind(item) == self.kind for item in items):
             return
@@ -91,6 +91,9 @@ class Wanted:
 
         kinds = Scheme.installed().kinds()
         if self.kind not in kinds:
+            named = next((item for item in items if self.kind in (item.name, item.id)), None)
+            if named is not None:
+                raise NotFoundError(f"no kind {self.kind!r}", hint=f"did you mean {named.label!r}?")
             words = [*kinds, *RESOURCES, "instances"]
             raise NotFoundError(f"no kind {self.kind!r}", hint=suggestion(self.kind, words))
 

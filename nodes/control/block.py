@@ -12,7 +12,7 @@ from nodes.control.composite import ChildrenSpec, Inbound, Inbounds, Outbound, O
 
 
 class BlockSpec(ChildrenSpec):
-    """Fields of a `block`."""
+    """Several nodes as one: a sequence, or with inbounds and outbounds a graph of its own."""
 
     inbounds: Inbounds | None = Field(None, examples=[{"in": [{"name": "first", "port": "in"}]}])
     """In ports of the block, and the ports of children that each leads to: all of them receive."""

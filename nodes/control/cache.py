@@ -35,7 +35,7 @@ _MISSING: Final = object()
 
 
 class CacheSpec(ExpressionSpec):
-    """Fields of a `cache`."""
+    """Answers from memory what has been asked before."""
 
     capacity: int = Field(1024, ge=0, examples=[100])
     """How many answers are kept; the one used longest ago is forgotten first. 0 is any number."""

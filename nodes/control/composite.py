@@ -6,10 +6,12 @@ from collections.abc import Mapping
 from typing import Annotated, Any, Self
 
 from pydantic import BeforeValidator, Field, model_validator
+from pydantic_core import PydanticCustomError
 
 from engine.spec.fields import PortName
 from engine.spec.model import Link
 from engine.spec.schema import NodeSpec
+from nodes.control.entries import NOT_EMPTY
 
 _CHILDREN_EXAMPLE = [
     {"kind": "snippet", "language": "cel", "code": "self.body"},
@@ -20,7 +22,7 @@ _CHILDREN_EXAMPLE = [
 class ChildrenSpec(NodeSpec):
     """Fields of a kind that consists of others."""
 
-    specs: tuple[dict[str, Any], ...] = Field(min_length=1, examples=[_CHILDREN_EXAMPLE])
+    specs: Annotated[tuple[dict[str, Any], ...], NOT_EMPTY] = Field(examples=[_CHILDREN_EXAMPLE])
     """The children, each a spec of its own. Nobody outside can name them."""
 
 
@@ -33,7 +35,8 @@ class _Child(NodeSpec):
     @model_validator(mode="after")
     def _names_somebody(self) -> Self:
         if not self.name and not self.id:
-            raise ValueError("name the child by `name` or `id`")
+            context = {"reason": "names no child", "hint": "write its `name`, such as {name: first, port: in}"}
+            raise PydanticCustomError("field", "{reason}", context)
         return self
 
 

@@ -16,7 +16,7 @@ from nodes.control.branch import TwoWay
 
 
 class ForSpec(NodeSpec):
-    """Fields of a `for`."""
+    """Sends the elements of a list to out[0] and the list of their answers to out[1]."""
 
     concurrency: int = Field(1, ge=1, examples=[8])
     """How many elements may be under way at one time. The answers keep the order of the elements in any case."""

@@ -22,7 +22,7 @@ _INLINE_LEVELS: Final = 8
 
 
 class ForkSpec(NodeSpec):
-    """A `fork` has no fields of its own."""
+    """Answers none at once and goes on in a child process."""
 
 
 class Fork(OneToOne):

@@ -18,7 +18,7 @@ from nodes.control.expression import ExpressionSpec, is_true
 
 
 class IfSpec(ExpressionSpec):
-    """Fields of an `if`."""
+    """Sends the packet to out[0] if the condition holds, to out[1] otherwise."""
 
     when: Source = Field(examples=["age >= 18", 'self.method == "POST"'])
     """The condition. False, 0, "", null, [] and {} are false, everything else is true."""

@@ -13,7 +13,7 @@ from nodes.control.local import Local
 
 
 class MergeSpec(NodeSpec):
-    """A `merge` has no fields of its own."""
+    """Joins one packet of each in port into a row."""
 
 
 class Merge(ManyToOne):

@@ -10,7 +10,7 @@ from nodes.control.sink import Sink
 
 
 class NopSpec(NodeSpec):
-    """A `nop` has no fields of its own."""
+    """Accepts every packet and answers none."""
 
 
 def accept(_payload: Payload) -> Payload:

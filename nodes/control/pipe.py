@@ -13,7 +13,7 @@ from engine.spec.schema import NodeSpec
 
 
 class PipeSpec(NodeSpec):
-    """A `pipe` has no fields of its own."""
+    """Sends the packet through out[0], out[1], …, each getting the answer of the one before."""
 
 
 class Pipe(OneToMany):

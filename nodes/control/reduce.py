@@ -17,7 +17,7 @@ from nodes.control.local import Local
 
 
 class ReduceSpec(ExpressionSpec):
-    """Fields of a `reduce`."""
+    """Keeps a running total over the packets of a process."""
 
     action: Source = Field(examples=["self[0] + self[1]"])
     """The new total, from `self`, which is `[total, payload, index]`."""

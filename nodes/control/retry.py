@@ -33,7 +33,7 @@ class Backoff(NodeSpec):
 
 
 class RetrySpec(ExpressionSpec):
-    """Fields of a `retry`."""
+    """Sends the packet again when the answer is an error."""
 
     threshold: int = Field(0, ge=0, validation_alias=AliasChoices("threshold", "count"), examples=[3])
     """How many more attempts are made after the first."""

@@ -12,7 +12,7 @@ from engine.spec.schema import NodeSpec
 
 
 class SleepSpec(NodeSpec):
-    """Fields of a `sleep`."""
+    """Passes each packet on after a while."""
 
     interval: Duration = Field(examples=["250ms", "1.5s", 10])
     """How long each packet waits."""

@@ -14,7 +14,7 @@ from nodes.control.expression import ExpressionSpec
 
 
 class SnippetSpec(ExpressionSpec):
-    """Fields of a `snippet`."""
+    """Runs code on the payload and passes on what it returns."""
 
     code: Source = Field(examples=['"hello " + self.who', "export default (x) => x.length"])
     """The code. In CEL `self` is the payload, and the keys of a map are names of their own."""

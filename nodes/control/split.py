@@ -12,7 +12,7 @@ from engine.spec.schema import NodeSpec
 
 
 class SplitSpec(NodeSpec):
-    """A `split` has no fields of its own."""
+    """Sends element i of a list to out[i] and joins the answers."""
 
 
 class Split(OneToMany):

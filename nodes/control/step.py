@@ -7,7 +7,7 @@ from nodes.control.composite import ChildrenSpec
 
 
 class StepSpec(ChildrenSpec):
-    """Fields of a `step`."""
+    """Nodes that run one after another; an error of any of them is the step's error."""
 
 
 def expand_step(spec: StepSpec) -> Composite:

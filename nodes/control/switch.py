@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Annotated, Any, Final
 
 from pydantic import AfterValidator, AliasChoices, Field
+from pydantic_core import PydanticCustomError
 
 from engine.errors import WeirError
 from engine.flow import Forward, OneToMany, OutPort, Payload, Process
@@ -14,8 +15,9 @@ from engine.flow.node import split_name
 from engine.graph.context import Context, Path
 from engine.graph.scheme import Codec
 from engine.language.protocol import Program
-from engine.spec.fields import FieldError, PortName, Source
+from engine.spec.fields import PortName, Source
 from engine.spec.schema import NodeSpec
+from nodes.control.entries import NOT_EMPTY
 from nodes.control.expression import ExpressionSpec, is_true, located, name_in
 
 MAX_INDEX: Final = 999
@@ -24,10 +26,12 @@ MAX_INDEX: Final = 999
 
 def _leads_out(name: str) -> str:
     base, index = split_name(name)
-    if base != "out":
-        raise FieldError(f"a condition cannot lead to {name!r}", "write out, or out[n]")
-    if (index or 0) > MAX_INDEX:
-        raise FieldError(f"{name} is beyond out[{MAX_INDEX}]", f"ports go from out[0] to out[{MAX_INDEX}]")
+    if base != "out" or (index or 0) > MAX_INDEX:
+        context = {
+            "reason": f"is a way out of the switch, not {name!r}",
+            "hint": f"write out, or out[n] with n from 0 to {MAX_INDEX}",
+        }
+        raise PydanticCustomError("field", "{reason}", context)
     return name
 
 
@@ -41,11 +45,10 @@ class Match(NodeSpec):
 
 
 class SwitchSpec(ExpressionSpec):
-    """Fields of a `switch`."""
+    """Sends the packet where the first condition that holds leads."""
 
-    matches: tuple[Match, ...] = Field(
+    matches: Annotated[tuple[Match, ...], NOT_EMPTY] = Field(
         validation_alias=AliasChoices("matches", "match"),
-        min_length=1,
         examples=[[{"when": 'self.tier == "gold"', "port": "out[0]"}, {"when": "true", "port": "out[1]"}]],
     )
     """The conditions, in the order in which they are tried."""

@@ -15,7 +15,7 @@ from nodes.control.sink import Sink
 
 
 class ThrowSpec(NodeSpec):
-    """A `throw` has no fields of its own."""
+    """Answers with an error: text is its message, a list wraps from cause to context."""
 
 
 def thrown(payload: Payload) -> ErrorValue | None:

@@ -13,7 +13,7 @@ from engine.spec.schema import NodeSpec
 
 
 class TrySpec(NodeSpec):
-    """A `try` has no fields of its own."""
+    """Sends the packet to out, and an error that comes back to error."""
 
 
 class Try(OneToOne):

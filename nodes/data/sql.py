@@ -6,13 +6,14 @@ from datetime import timedelta
 from typing import Annotated, Any, Final
 
 from pydantic import AfterValidator, Field
+from pydantic_core import PydanticCustomError
 
 from engine.errors import WeirError
 from engine.flow import OneToOne, Payload, Process
 from engine.graph.context import Context
 from engine.graph.resources import Lease
 from engine.graph.scheme import Codec
-from engine.spec.fields import Duration, FieldError
+from engine.spec.fields import Duration
 from engine.spec.schema import NodeSpec
 from nodes.data.source import Source
 from nodes.data.sqlite import Database
@@ -40,12 +41,13 @@ def _level(value: str) -> str:
     if name.isdecimal() and int(name) < len(LEVELS):
         return LEVELS[int(name)]
     if name not in LEVELS:
-        raise FieldError(f"{value!r} is no level of isolation", f"write one of {', '.join(LEVELS)}")
+        context = {"reason": f"is a level of isolation, not {value!r}", "hint": f"write one of {', '.join(LEVELS)}"}
+        raise PydanticCustomError("field", "{reason}", context)
     return name
 
 
 class SqlSpec(NodeSpec):
-    """Fields of a `sql`."""
+    """Runs SQL with bound parameters, in one transaction for each process."""
 
     driver: str = Field("sqlite", examples=["sqlite"])
     """The database: `sqlite`, also called `sqlite3`."""

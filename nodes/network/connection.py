@@ -202,7 +202,7 @@ class Connection(web.RequestHandler):
 class HttpRequest:
     """One request: `message` is its head, `content` its body."""
 
-    __slots__ = ("_id", "_task", "begun", "connection", "content", "message")
+    __slots__ = ("_id", "_task", "begun", "connection", "content", "is_last", "message")
 
     def __init__(
         self,
@@ -218,6 +218,8 @@ class HttpRequest:
         self._task: asyncio.Task[None] | None = task
         self.begun = False
         """Whether something of the response has been written."""
+        self.is_last = False
+        """Whether the connection ends with this request."""
         self._id: str | None = None
 
     @property
@@ -305,11 +307,11 @@ class HttpRequest:
 
     def refuse(self, form: dict[str, Any]) -> Sent:
         """Answer with a problem, and end the connection."""
-        self.connection.close()
+        self.is_last = True
         return self.send(problem_response(form))
 
     def _keep_alive(self, response: Response) -> bool:
-        if self.message.should_close or self.connection.is_closing:
+        if self.is_last or self.message.should_close or self.connection.is_closing:
             return False
         if response.lines:
             return not any(name == "Connection" and value.lower() == "close" for name, value in response.lines)

@@ -149,6 +149,8 @@ class Listener(ZeroToOne):
             return await refused(request, 408, "the body did not arrive in time")
         except WeirError as exc:
             error = exc.value
+            # What is left of a body that was refused is not worth a connection.
+            request.is_last = not request.content.is_eof()
         # The flow may have been changed while the body came: the request has no process yet, and gets the new one.
         answerer = self._endpoint.listener if self._endpoint is not None else None
         if not isinstance(answerer, Listener):

@@ -128,8 +128,8 @@ CODEC = Codec(
 kind: router
 name: router
 routes:
-  - {method: GET, path: /items/:id, port: out[0]}
-  - {method: [POST, PUT], path: /items, port: out[1]}
+  - {method: GET, path: /items/:id, port: 'out[0]'}
+  - {method: [POST, PUT], path: /items, port: 'out[1]'}
 ports:
   out[0]:
     - {name: read, port: in}

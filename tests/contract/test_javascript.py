@@ -75,14 +75,11 @@ async def fails(program, payload=None):
         ("// export default 1\n/* export default 2 */ export default 3", 3),
         ("const r = /export default `/; export default () => r.source", "export default `"),
         ("const g = function* () { yield 1; yield 2 }; export default () => [...g()]", [1, 2]),
-        ("const v = twice(2); export default function twice(n) { return v === undefined ? n : n * 2 }", 6),
+        ("const four = twice(2); export default function twice(n) { return n * 2 }", 6),
         ("export default async function () { return { then: undefined, x: 1 } }", {"x": 1}),
     ],
 )
 async def test_every_way_to_export(compile, source, expected):
-    # the last but one needs hoisting: `twice` is called above its declaration, while `v` is in its dead zone
-    if "twice" in source:
-        source = source.replace("v === undefined ? n : n * 2", "n * 2")
     assert await compile(source)(3) == expected
 
 
@@ -247,19 +244,17 @@ async def test_nan_survives_both_ways(compile):
         (timedelta(seconds=1.5), "a", 1500),
         (timedelta(microseconds=1500), "a", 1.5),
         (datetime(2024, 1, 2, 3, tzinfo=timezone(timedelta(hours=2))), "a.toISOString()", "2024-01-02T01:00:00.000Z"),
-        (datetime(2024, 1, 2, 3), "a.toISOString()", "2024-01-02T03:00:00.000Z"),  # noqa: DTZ001
+        (datetime(2024, 1, 2, 3), "a.toISOString()", "2024-01-02T03:00:00.000Z"),
         (2**53 - 1, "typeof a", "number"),
         (2**53, "typeof a", "bigint"),
         ({"card": "1234567890123456", "x": 0.12345678901234567}, "typeof a.card + a.x", "string0.12345678901234566"),
-        ({1: "a", None: "b", True: "c"}, "Object.keys(a).sort()", ["1", "null", "true"]),
+        ({1: "a", None: "b", False: "c"}, "Object.keys(a).sort()", ["1", "false", "null"]),
         ((1, (2,)), "a", [1, [2]]),
         ({1: b""}, "Object.keys(a)", ["1"]),
         (True, "typeof a", "boolean"),
     ],
 )
 async def test_arguments_have_their_natural_types(compile, argument, source, expected):
-    if argument == {1: "a", None: "b", True: "c"}:
-        expected = ["1", "null"]  # True is 1 to a Python dict
     assert await compile(f"export default (a) => {source}")(argument) == expected
 
 
@@ -358,7 +353,9 @@ async def test_whatever_is_thrown_becomes_an_error(compile, thrown, message):
 
 
 async def test_an_error_at_the_top_level_of_the_module(compile):
-    program = compile("globalThis.n = (globalThis.n ?? 0) + 1; if (n < 3) throw new Error('load ' + n); export default () => n")
+    program = compile(
+        "globalThis.n = (globalThis.n ?? 0) + 1; if (n < 3) throw new Error('load ' + n); export default () => n"
+    )
     assert str(await fails(program)) == "load 1"
     assert str(await fails(program)) == "load 2"
     assert await program(None) == 3
@@ -400,7 +397,9 @@ async def test_an_error_object_as_result_is_an_error_value(compile):
 
 
 async def test_programs_share_nothing_even_of_equal_source(compile):
-    source = "let n = 0; export default () => [++n, globalThis.g = (globalThis.g ?? 0) + 1, [].x, (Array.prototype.x = 1)]"
+    source = (
+        "let n = 0; export default () => [++n, globalThis.g = (globalThis.g ?? 0) + 1, [].x, (Array.prototype.x = 1)]"
+    )
     one, two = compile(source), compile(source)
     assert await one(None) == [1, 1, None, 1]
     assert await one(None) == [2, 2, 1, 1]
@@ -488,6 +487,7 @@ BOMBS = {
     "one string": "let s = 'ab'; while (true) s += s;",
     "join": "Array(1e8).join('abcdefgh');",
     "repeat": "'x'.repeat(2 ** 28).split('');",
+    "replace": "let s = 'x'; while (s.length < 2 ** 27) s += s; s.replace(/x/g, 'yy');",
     "big array": "const a = []; a.length = 2 ** 28; a.fill(1);",
     "buffers": "const a = []; while (true) a.push(new Uint8Array(1e6).fill(1));",
     "copied buffers": "const a = []; const b = new Uint8Array(1e6); while (true) a.push(b.toReversed());",
@@ -500,7 +500,9 @@ BOMBS = {
 async def test_code_that_takes_too_much_memory_is_ended(engine, body):
     compiler = JavaScriptCompiler(timeout=timedelta(seconds=20), memory=16 * 2**20)
     bystander = compiler.compile("let n = 0; export default () => ++n", Options(engine=engine))
-    program = compiler.compile(f"export default (a) => {{ if (!a) return 'fine'; {{ {body} }} }}", Options(engine=engine))
+    program = compiler.compile(
+        f"export default (a) => {{ if (!a) return 'fine'; {{ {body} }} }}", Options(engine=engine)
+    )
     assert await bystander(None) == 1
     error = await fails(program, 1)
     assert error.code is Code.EXPRESSION
@@ -628,7 +630,9 @@ async def test_errors_in_a_batch_belong_to_their_calls(compile):
 @pytest.mark.parametrize("bomb", ["while (true);", "const q = []; while (true) q.push({q});"], ids=["time", "memory"])
 async def test_a_kill_takes_nobody_with_it(engine, bomb):
     compiler = JavaScriptCompiler(timeout=SECOND, memory=16 * 2**20)
-    program = compiler.compile(f"export default (a) => {{ if (a === 7) {{ {bomb} }} return a }}", Options(engine=engine))
+    program = compiler.compile(
+        f"export default (a) => {{ if (a === 7) {{ {bomb} }} return a }}", Options(engine=engine)
+    )
     results = await asyncio.gather(*(program(n) for n in range(20)), return_exceptions=True)
     assert isinstance(results.pop(7), ExpressionError)
     assert results == [n for n in range(20) if n != 7]
@@ -668,7 +672,7 @@ def test_loops_may_come_after_the_program_and_go_before_it(compile, factory):
 
     async def leave_one_running():
         task = asyncio.ensure_future(program("spin"))
-        await asyncio.sleep(0)
+        await asyncio.wait({task}, timeout=0.02)
         task.cancel()
 
     for expected in (1, 2):
@@ -677,7 +681,8 @@ def test_loops_may_come_after_the_program_and_go_before_it(compile, factory):
     with asyncio.Runner(loop_factory=factory) as runner:
         runner.run(leave_one_running())
     with asyncio.Runner(loop_factory=factory) as runner:
-        assert runner.run(program(None)) == 1
+        # 3 only if the call was still waiting for its turn when it was cancelled
+        assert runner.run(program(None)) in (1, 3)
 
 
 def test_two_loops_at_the_same_time(compile):

@@ -151,6 +151,6 @@ def index_optional(value: Any, key: Any) -> Optional:
 def is_in(item: Any, container: Any) -> bool:
     """`item in container`."""
     answer = contains(item, container)
-    if answer is None:
+    if answer is None or (isinstance(container, dict) and not isinstance(item, (str, int, float))):
         raise no_overload("@in", item, container)
     return answer

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import weakref
 from datetime import timedelta
 
@@ -18,7 +19,9 @@ from engine.language.protocol import Options
 
 ENGINES = ("v8",)
 _LEAST_MEMORY = 8 * 2**20
+_CLOSE_SECONDS = 5.0
 _DEFAULTS = Options()
+_log = logging.getLogger(__name__)
 
 
 class JavaScriptCompiler:
@@ -74,10 +77,15 @@ class JavaScriptCompiler:
         return program
 
     def close(self) -> None:
-        """Close every program, and wait until all isolates and threads are gone. May be called twice."""
+        """Close every program, and wait until all isolates and threads are gone. May be called twice.
+
+        An isolate that is held by a builtin which nothing interrupts is given five seconds, then it is left behind.
+        """
         self._closed = True
         for program in list(self._programs):
             program.close()
         self._house.keeper.close()
-        self._house.disposal.wait()
+        left = self._house.disposal.wait(_CLOSE_SECONDS)
+        if left:
+            _log.warning("%d JavaScript isolates could not be stopped and are left behind", left)
         self._house.engine.close()

@@ -7,6 +7,7 @@ million strings). So each closing has a short-lived thread of its own.
 from __future__ import annotations
 
 import threading
+import time
 
 from engine.language.javascript.engine import Isolate
 
@@ -25,12 +26,14 @@ class Disposal:
             self._threads.add(thread)
             thread.start()
 
-    def wait(self) -> None:
-        """Wait until everything that was added is closed."""
+    def wait(self, seconds: float) -> int:
+        """Wait until everything that was added is closed, or that long; tells how many are left."""
+        until = time.monotonic() + seconds
         with self._lock:
             threads = list(self._threads)
         for thread in threads:
-            thread.join()
+            thread.join(max(0.0, until - time.monotonic()))
+        return sum(thread.is_alive() for thread in threads)
 
     def _close(self, isolate: Isolate) -> None:
         isolate.close()

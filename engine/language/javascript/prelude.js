@@ -110,7 +110,12 @@
   guardMethod(Text.prototype, "padStart", (self, [length]) => refuse(length, "a padded string"));
   guardMethod(Text.prototype, "padEnd", (self, [length]) => refuse(length, "a padded string"));
   guardMethod(Text.prototype, "split", (self) => refuse(self?.length, "a string to split"));
-  guardMethod(Array.prototype, "fill", (self) => refuse(self?.length * 4, "an array to fill"));
+  for (const name of ["replace", "replaceAll", "match", "matchAll"]) {
+    guardMethod(Text.prototype, name, (self) => refuse(self?.length, "a string to search"));
+  }
+  for (const name of ["fill", "sort", "reverse"]) {
+    guardMethod(Array.prototype, name, (self) => refuse(self?.length * 4, "an array to work on"));
+  }
 
   // Shared memory could block the thread, WebAssembly has memory of its own.
   delete globalThis.SharedArrayBuffer;

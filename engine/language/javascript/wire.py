@@ -206,7 +206,7 @@ def _untag(value: Any, errors: tuple[ErrorValue, ...]) -> Any:
         case ["n", str(name)]:
             return float(name)
         case ["b", str(content)]:
-            return b64decode(content)
+            return b64decode(content, validate=True)
         case ["d", int() | float() as milliseconds]:
             return _date(milliseconds)
         case ["m", dict(fields)]:

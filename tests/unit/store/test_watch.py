@@ -53,6 +53,7 @@ async def rest(watch: Watch) -> list[Batch | Resync]:
 async def test_what_was_told_while_it_opened_counts_from_its_revision():
     async with Source(5, (batch(5, "n"), batch(6, "n"))).watch() as watch:
         watch.offer(batch(4, "n"))
+        watch.offer(batch(5, "n"))
         watch.offer(batch(7, "n"))
         assert await rest(watch) == [batch(6, "n"), batch(7, "n")]
 

@@ -26,10 +26,8 @@ VARIABLES = {
 
 KINDS = {"INT": "int", "UINT": "uint", "DOUBLE": "double", "STRING": "string", "BOOL": "bool", "NULL": "null_type"}
 
-# What is known to differ, as the text that tells the case, and why ours is meant to be so.
-DIFFERENT = {
-    "string(": "NaN and infinities are written NaN and Infinity here, nan and inf there",
-}
+# What is known to differ: a text of the expression that tells the case, words of their result, and the reason.
+DIFFERENT = [("string(", ("nan", "inf"), "NaN and infinities are written NaN and Infinity here, nan and inf there")]
 
 
 @pytest.fixture(scope="module")
@@ -100,7 +98,7 @@ LISTS = st.deferred(
         _form("[{}, {}]", ANYTHING, ANYTHING),
         _form("{} + {}", LISTS, LISTS),
         _form("{}.map(v, {})", LISTS, ANYTHING),
-        _form("{}.filter(v, {})", LISTS | MAPS, BOOLS),
+        _form("{}.filter(v, {})", LISTS, BOOLS),
     )
 )
 MAPS = st.deferred(
@@ -123,13 +121,23 @@ ANYTHING = st.deferred(
 )
 
 
+def test_the_reference_works(environment) -> None:
+    """Else every expression would be an error on both sides."""
+    assert _theirs(environment, "i + m.a") == ("INT", 8)
+
+
 def _theirs(environment, source):
     try:
         value = environment.compile(source).eval(data=VARIABLES)
-    except RuntimeError:
+    except RuntimeError as error:
+        # It parses no deeper than some thirty calls; ours is tested for that elsewhere.
+        assume("recursion" not in str(error))
         return "error", None
     name = value.type().name()
-    return ("error", None) if name == "ERROR" else (name, value.plain_value())
+    if name != "ERROR":
+        return name, value.plain_value()
+    assume("iteration" not in str(value.plain_value()).lower())
+    return "error", None
 
 
 def _ours(source):
@@ -151,7 +159,7 @@ def _same(left, right) -> bool:
     return type(left) is type(right) and left == right
 
 
-@settings(max_examples=600, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck))
+@settings(max_examples=400, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck))
 @given(source=ANYTHING)
 def test_same_as_the_reference(environment, source) -> None:
     kind, theirs = _theirs(environment, source)
@@ -164,8 +172,7 @@ def test_same_as_the_reference(environment, source) -> None:
     if kind in KINDS:
         assert cel.type_name(ours) == KINDS[kind], source
     plain = int(ours) if isinstance(ours, cel.UInt) else ours
-    if any(text in source for text in DIFFERENT) and not _same(theirs, plain):
-        assert "nan" in str(theirs) or "inf" in str(theirs), source
+    if any(text in source and any(word in str(theirs) for word in words) for text, words, _ in DIFFERENT):
         return
     assert _same(theirs, _plain(plain)), f"{source}: {theirs!r} there, {ours!r} here"
 
