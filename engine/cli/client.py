@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any, Final
 
 import aiohttp
@@ -24,7 +25,7 @@ from engine.errors import (
     UnavailableError,
     WeirError,
 )
-from engine.spec.model import Spec, Value, merge_patch, parse_spec, parse_value
+from engine.spec.model import Spec, Value, parse_spec, parse_value
 from engine.store.instance import Instance
 from engine.store.query import Page, Query
 from engine.store.record import Resource
@@ -85,25 +86,29 @@ class Client:
             if not after:
                 return found
 
-    async def post(self, items: Sequence[Item], *, message: str | None) -> list[Item]:
-        """Make new ones, all or none."""
+    async def put(self, items: Sequence[Item], *, message: str | None) -> list[Item]:
+        """Make or replace these, all or none; one with a revision only if that is the one which is there."""
         if not items:
             return []
-        body = [{"namespace": item.namespace, **item.document} for item in items]
-        return await self._written("POST", items[0], body, message)
+        resource = _resource(items[0])
+        body = [_body(item) for item in items]
+        parameters = [("message", message)] if message else []
+        try:
+            answer = await self._send("PUT", _PATHS[resource], parameters=parameters, body=body)
+        except DiagnosticsError as error:
+            raise DiagnosticsError([_placed(found, items) for found in error.diagnostics]) from error
+        if not isinstance(answer, list) or len(answer) != len(body):
+            raise self._nonsense(f"{len(body)} items")
+        return [self._item(resource, document) for document in answer]
 
-    async def patch(self, changes: Sequence[tuple[Item, Item]], *, message: str | None) -> list[Item]:
-        """Turn each first item into the second, all or none."""
-        if not changes:
-            return []
-        body = [_merge(before, after) for before, after in changes]
-        return await self._written("PATCH", changes[0][1], body, message)
-
-    async def delete(self, item: Item) -> None:
-        """Delete one by its id; one without is never sent, since an empty filter would mean everything."""
-        if not item.id:
-            raise InvalidError(f"{item.label} has no id to delete it by")
-        await self._send("DELETE", _PATHS[_resource(item)], parameters=[("id", item.id)])
+    async def delete(self, items: Sequence[Item]) -> None:
+        """Delete these by their ids, all or none. An empty list asks for nothing: a daemon could take it for all."""
+        if not items:
+            return
+        for item in items:
+            if not item.id:
+                raise InvalidError(f"{item.label} has no id to delete it by")
+        await self._send("DELETE", _PATHS[_resource(items[0])], body=[{"id": item.id} for item in items])
 
     async def instances(self, namespace: str | None) -> list[Instance]:
         parameters = [("namespace", namespace)] if namespace is not None else []
@@ -112,15 +117,6 @@ class Client:
             raise self._nonsense("a list of instances")
         instances = [Instance.from_json(form) for form in answer]
         return [instance for instance in instances if namespace is None or instance.namespace == namespace]
-
-    async def _written(self, method: str, example: Item, body: list[dict[str, Any]], message: str | None) -> list[Item]:
-        resource = _resource(example)
-        parameters = [("message", message)] if message else []
-        answer = await self._send(method, _PATHS[resource], parameters=parameters, body=body)
-        listed = answer if isinstance(answer, list) else [answer]
-        if len(listed) != len(body):
-            raise self._nonsense(f"{len(body)} items")
-        return [self._item(resource, document) for document in listed]
 
     def _item(self, resource: Resource, document: Any) -> Item:
         try:
@@ -172,30 +168,24 @@ def _admits(query: Query, item: Item) -> bool:
     )
 
 
-def _merge(before: Item, after: Item) -> dict[str, Any]:
-    """The JSON merge patch (RFC 7396) from one to the other, with whom it is for and the revision that was seen.
-
-    Raises InvalidError where there is none: a merge patch cannot write a null.
-    """
-    ours = ("id", "namespace", "revision")
-    old = {key: value for key, value in before.document.items() if key not in ours}
-    new = {key: value for key, value in after.document.items() if key not in ours}
-    patch = _change(old, new)
-    if merge_patch(old, patch) != new:
-        raise InvalidError(
-            f"{after.label} holds a null that the admin API cannot write over what is there",
-            place=after.place,
-            hint="leave the key out, or use --store",
-        )
-    return {"id": before.id, "namespace": before.namespace, **patch, "revision": before.revision}
+def _body(item: Item) -> dict[str, Any]:
+    """What is sent of an item: its document, whose it is, and the revision that it takes the place of."""
+    document: dict[str, Any] = {"namespace": item.namespace, **item.document}
+    if item.id:
+        document["id"] = item.id
+    if item.revision:
+        document["revision"] = item.revision
+    return document
 
 
-def _change(old: Any, new: Any) -> Any:
-    """The patch from one value to another."""
-    if not isinstance(old, Mapping) or not isinstance(new, Mapping):
-        return new
-    changed = {key: _change(old.get(key), value) for key, value in new.items() if key not in old or old[key] != value}
-    return {**dict.fromkeys(key for key in old if key not in new), **changed}
+def _placed(found: Diagnostic, items: Sequence[Item]) -> Diagnostic:
+    """A finding about what was sent, at the place in the file that it was read from."""
+    if not found.path or not isinstance(found.path[0], int) or found.path[0] >= len(items):
+        return found
+    item = items[found.path[0]]
+    path = found.path[1:]
+    place = item.origin.place(path) if item.origin is not None else found.place
+    return replace(found, place=place, path=path)
 
 
 def _failure(status: int, data: Any, url: str) -> WeirError:

@@ -16,4 +16,4 @@ def run_loop(main: Coroutine[Any, Any, T]) -> T:
         return asyncio.run(main)
     import uvloop
 
-    return uvloop.run(main)  # type: ignore[no-any-return]
+    return uvloop.run(main)

@@ -14,7 +14,7 @@ from engine.errors import ConflictError, NotFoundError
 from engine.store.instance import Instance
 from engine.store.query import Page, Query
 from engine.store.record import Resource
-from engine.store.write import Delete, DeleteSpec, Outcome, Put, Write, resource_of, subject_of
+from engine.store.write import Delete, Outcome, Write, resource_of, subject_of
 
 POLL_INTERVAL: Final = 1.0
 """Seconds between two looks at a daemon that is watched."""
@@ -23,8 +23,8 @@ POLL_INTERVAL: Final = 1.0
 class ServerTarget:
     """A daemon's admin API.
 
-    It has no request that writes new and changed items together, so an `apply` of both is two: changes first, since
-    these can conflict. Each is all or nothing, and guarded by the revisions that were seen.
+    Items are written in one request, and deleted in another: each is all or nothing, and what is written is guarded by
+    the revisions that were seen just before. (`apply --prune` is both: first the writes, then the deletions.)
     """
 
     def __init__(self, url: str, *, patience: float = PATIENCE, poll_interval: float = POLL_INTERVAL) -> None:
@@ -47,59 +47,40 @@ class ServerTarget:
         return await self._client.instances(namespace)
 
     async def apply(self, writes: Sequence[Write], *, message: str | None = None) -> list[Outcome]:
+        """Do the writes. Raises ConflictError for a stale `expect`, NotFoundError for nothing to delete."""
+        stored = await self._stored(writes)
         outcomes: dict[int, Outcome] = {}
-        created: list[int] = []
-        changed: list[tuple[int, Item]] = []
-        deleted: list[tuple[int, Item]] = []
-        stored: dict[Resource, Page[Item]] = {}
+        put: dict[int, Item] = {}
+        before: dict[int, Item | None] = {}
         for index, write in enumerate(writes):
-            resource = resource_of(write)
-            if resource not in stored:
-                namespaces = tuple({_namespace(each) for each in writes} - {None})
-                stored[resource] = await self.items(resource, Query(namespaces=namespaces or None))  # type: ignore[arg-type]
-            before = _stored(stored[resource], write)
+            here = before[index] = _before(stored[resource_of(write)], write)
             if isinstance(write, Delete):
-                if before is None:
-                    raise _missing(write)
-                deleted.append((index, before))
-            elif before is None:
-                created.append(index)
+                continue
+            item = subject_of(write)
+            if here is not None and write.expect not in (None, here.revision):
+                raise _stale(item, here, write.expect)
+            if here is not None and same_document(here, item):
+                outcomes[index] = outcome("unchanged", here)
             else:
-                subject = subject_of(write)
-                if write.expect is not None and write.expect != before.revision:
-                    raise ConflictError(
-                        f"{subject.label} is at revision {before.revision}, and you changed revision {write.expect}",
-                        place=subject.place,
-                        hint="get it again, and apply your change to that",
-                    )
-                if same_document(before, subject):
-                    outcomes[index] = outcome("unchanged", before)
-                else:
-                    changed.append((index, before))
-        await self._patch(writes, changed, outcomes, message)
-        await self._post(writes, created, outcomes, message)
-        for index, before in deleted:
-            await self._client.delete(before)
-            outcomes[index] = outcome("deleted", before)
+                put[index] = item.replace(revision=here.revision if here is not None else 0)
+        written = await self._client.put(list(put.values()), message=message)
+        for index, item in zip(put, written, strict=True):
+            outcomes[index] = outcome("created" if before[index] is None else "configured", item)
+        gone = {index: here for index, here in before.items() if here is not None and isinstance(writes[index], Delete)}
+        await self._client.delete(list(gone.values()))
+        outcomes |= {index: outcome("deleted", item) for index, item in gone.items()}
         return [outcomes[index] for index in range(len(writes))]
 
-    async def _patch(
-        self,
-        writes: Sequence[Write],
-        changed: Sequence[tuple[int, Item]],
-        outcomes: dict[int, Outcome],
-        message: str | None,
-    ) -> None:
-        subjects = [(before, _subject(writes[index])) for index, before in changed]
-        for (index, _), item in zip(changed, await self._client.patch(subjects, message=message), strict=True):
-            outcomes[index] = outcome("configured", item)
-
-    async def _post(
-        self, writes: Sequence[Write], created: Sequence[int], outcomes: dict[int, Outcome], message: str | None
-    ) -> None:
-        items = await self._client.post([_subject(writes[index]) for index in created], message=message)
-        for index, item in zip(created, items, strict=True):
-            outcomes[index] = outcome("created", item)
+    async def _stored(self, writes: Sequence[Write]) -> dict[Resource, Page[Item]]:
+        """What there is in the namespaces that the writes are about."""
+        named: dict[Resource, dict[str, None]] = {}
+        for write in writes:
+            namespace = write.namespace if isinstance(write, Delete) else subject_of(write).namespace
+            assert namespace is not None, "verbs name the namespace of all that they write"
+            named.setdefault(resource_of(write), {})[namespace] = None
+        return {
+            resource: await self.items(resource, Query(namespaces=tuple(spaces))) for resource, spaces in named.items()
+        }
 
     @asynccontextmanager
     async def watch(self, resource: Resource, query: Query) -> AsyncIterator[tuple[Page[Item], AsyncIterator[Event]]]:
@@ -116,27 +97,19 @@ class ServerTarget:
             known = {item.id: item for item in now}
 
 
-def _namespace(write: Write) -> str | None:
-    return write.namespace if isinstance(write, Delete) else subject_of(write).namespace
-
-
-def _subject(write: Write) -> Item:
-    assert isinstance(write, Put)
-    return subject_of(write)
-
-
-def _stored(items: Iterable[Item], write: Write) -> Item | None:
+def _before(items: Iterable[Item], write: Write) -> Item | None:
+    """What is there of a write. Raises NotFoundError for a deletion of nothing."""
     if not isinstance(write, Delete):
         return find(items, subject_of(write))
     for item in items:
-        if write.id:
-            if item.id == write.id:
-                return item
-        elif (item.namespace, item.name) == (write.namespace, write.name):
+        if item.id == write.id if write.id else (item.namespace, item.name) == (write.namespace, write.name):
             return item
-    return None
+    raise NotFoundError(f"no {resource_of(write)} {write.name or write.id!r}")
 
 
-def _missing(write: Delete) -> NotFoundError:
-    what = "spec" if isinstance(write, DeleteSpec) else "value"
-    return NotFoundError(f"no {what} {write.name or write.id!r}")
+def _stale(item: Item, here: Item, expect: int | None) -> ConflictError:
+    return ConflictError(
+        f"{item.label} is at revision {here.revision}, and the writer has seen revision {expect}",
+        place=item.place,
+        hint="get it again, and apply your change to that",
+    )

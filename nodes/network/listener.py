@@ -174,7 +174,7 @@ class Listener(ZeroToOne):
             outcome = failure
             if outcome is None and response.status >= 400:
                 outcome = ErrorValue(f"answered with status {response.status}", _code_of(response.status))
-            broken = await process.settle(outcome)
+            broken = await self._settle(process, outcome) if process._settle_hooks is not None else None
             if broken is not None:
                 outcome = failure = ErrorValue("the process could not be completed", causes=(broken,))
                 response = self._problem(failure, request)
@@ -208,6 +208,19 @@ class Listener(ZeroToOne):
             self._log_failure(value, request)
         process.exit(value)
         self._log_request(request, value.code.http, 0, began)
+
+    async def _settle(self, process: Process, outcome: ErrorValue | None) -> ErrorValue | None:
+        """Commit or roll back, to the end: a client that goes away meanwhile must not leave a commit half done."""
+        settling = asyncio.ensure_future(process.settle(outcome))
+        cancelled: asyncio.CancelledError | None = None
+        while not settling.done():
+            try:
+                await asyncio.wait((settling,))
+            except asyncio.CancelledError as error:
+                cancelled = error
+        if cancelled is not None:
+            raise cancelled
+        return settling.result()
 
     async def _recover(self, error: ErrorValue, process: Process) -> tuple[Any, ErrorValue | None]:
         """What the `error` port makes of an error, and the error that nobody has handled, if any."""

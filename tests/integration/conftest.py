@@ -61,7 +61,13 @@ def call(url: str, body: Any = ..., *, method: str | None = None, headers: dict[
 class Daemon:
     """A `weir start`; its log is read line by line, so a test waits for events and never for a time."""
 
-    def __init__(self, folder: Path, *arguments: str, environ: dict[str, str] | None = None) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        *arguments: str,
+        environ: dict[str, str] | None = None,
+        program: list[str] | None = None,
+    ) -> None:
         self.folder = folder
         self.admin_port = free_port()
         self.events: list[dict[str, Any]] = []
@@ -76,7 +82,7 @@ class Daemon:
             **(environ or {}),
         }
         self.process = subprocess.Popen(
-            [*WEIR, "start", *arguments], cwd=folder, env=environment, stderr=subprocess.PIPE, text=True
+            [*(program or WEIR), "start", *arguments], cwd=folder, env=environment, stderr=subprocess.PIPE, text=True
         )
         self._reader = threading.Thread(target=self._read, daemon=True)
         self._reader.start()
@@ -152,8 +158,8 @@ def start(tmp_path: Path) -> Iterator[Callable[..., Daemon]]:
     """Start daemons in the test's folder; they are killed at its end."""
     running: list[Daemon] = []
 
-    def make(*arguments: str, environ: dict[str, str] | None = None) -> Daemon:
-        daemon = Daemon(tmp_path, *arguments, environ=environ)
+    def make(*arguments: str, environ: dict[str, str] | None = None, program: list[str] | None = None) -> Daemon:
+        daemon = Daemon(tmp_path, *arguments, environ=environ, program=program)
         running.append(daemon)
         return daemon
 

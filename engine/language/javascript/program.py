@@ -42,7 +42,7 @@ Log = Callable[[str, str], None]
 
 _MOST_CALLS = 64
 _MOST_TEXT = 256 * 1024
-_GRACE = 0.1
+_GRACE = 0.5
 """Seconds that an interrupted isolate has to come back, if nothing but its log is at stake."""
 _LONG_GRACE = 2.0
 """The same, if results of other calls are."""

@@ -105,7 +105,7 @@ def missing(path: Path) -> UnavailableError:
 def explain(error: sqlite3.Error, path: Path) -> UnavailableError:
     """What SQLite says, in words that help."""
     primary = getattr(error, "sqlite_errorcode", 0) & 0xFF
-    said, hint = _WORDS.get(primary, (f"failed: {error}", "look at the file and its disk"))
+    said, hint = _WORDS.get(primary, ("failed", "look at the file and its disk"))
     return UnavailableError(f"the store {path} {said}", hint=hint, causes=(error,) if primary not in _WORDS else ())
 
 

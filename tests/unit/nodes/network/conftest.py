@@ -148,6 +148,18 @@ class World:
         self.clients.append(client)
         return client
 
+    def connections(self):
+        """The server's side of every open connection."""
+        endpoints = [entry.opening.result() for entry in self.resources._entries.values()]
+        return [connection for endpoint in endpoints for connection in endpoint._http.connections]
+
+    @staticmethod
+    async def until(condition):
+        """Let the event loop turn until something holds."""
+        async with asyncio.timeout(5):
+            while not condition():
+                await asyncio.sleep(0)
+
     async def idle(self):
         """Wait until no process is alive."""
         while self.generation.live:

@@ -109,7 +109,7 @@ async def test_a_request_before_publish_waits_for_it(world):
     new = await loaded(world, "new")
     client = await world.connect(new)
     asked = asyncio.ensure_future(client.ask())
-    await until(lambda: new._endpoint._change is not None)
+    await world.until(lambda: new._endpoint._change is not None)
     assert not asked.done()
     new.activate()
     assert (await asked).body == b"new"
@@ -119,7 +119,7 @@ async def test_a_request_before_a_publish_that_fails_is_503(world):
     new = await loaded(world, "new")
     client = await world.connect(new)
     asked = asyncio.ensure_future(client.ask())
-    await until(lambda: new._endpoint._change is not None)
+    await world.until(lambda: new._endpoint._change is not None)
     new.retire()
     assert (await asked).status == 503
     await new.unload()
@@ -167,7 +167,7 @@ async def test_what_is_in_flight_is_answered_before_the_connection_ends(world):
     await entered.wait()
     node.retire()
     unloading = asyncio.ensure_future(node.unload())
-    await until(lambda: not world.resources._entries)
+    await world.until(lambda: not world.resources._entries)
     go.set()
     answer = await asked
     assert (answer.status, answer.body, answer["Connection"]) == (200, b"done", "close")
@@ -198,7 +198,7 @@ async def test_a_body_that_comes_while_the_listener_is_replaced_goes_to_the_new_
     old = await serving(world, "old", port=port)
     client = await world.connect(old)
     client.write("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 2\r\n\r\na")
-    await until(lambda: any(c.reading for c in old._endpoint._http.connections))
+    await world.until(lambda: any(each.reading for each in world.connections()))
     new = await loaded(world, "new", port=port)
     new.activate()
     old.retire()
@@ -211,7 +211,7 @@ async def test_a_body_that_comes_while_the_listener_goes_is_refused(world):
     node = await serving(world, "old")
     client = await world.connect(node)
     client.write("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 2\r\n\r\na")
-    await until(lambda: any(c.reading for c in node._endpoint._http.connections))
+    await world.until(lambda: any(each.reading for each in world.connections()))
     node.retire()
     unloading = asyncio.ensure_future(node.unload())
     assert (await client.read()).status == 503
@@ -268,10 +268,3 @@ async def test_a_name_with_several_addresses_has_one_port(world):
     endpoint.leave(nobody)
     assert not endpoint.is_accepting
     await endpoint.close()
-
-
-async def until(condition):
-    """Let the event loop turn until something holds."""
-    async with asyncio.timeout(5):
-        while not condition():
-            await asyncio.sleep(0)

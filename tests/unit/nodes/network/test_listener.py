@@ -413,6 +413,32 @@ async def test_a_client_that_goes_away_cancels_its_process(world):
     assert not world.log.of("process.failed")
 
 
+async def test_a_client_that_goes_away_does_not_tear_a_commit(world):
+    entered, go, steps = asyncio.Event(), asyncio.Event(), []
+
+    async def commit(error):
+        steps.append(error)
+        entered.set()
+        await go.wait()
+        steps.append("committed")
+
+    def action(payload, process):
+        process.on_settle(commit)
+        process.on_exit(lambda error: steps.append("released"))
+        return "ok"
+
+    client = await world.connect(await world.serve(action))
+    client.write("GET / HTTP/1.1\r\nHost: a\r\n\r\n")
+    await entered.wait()
+    [connection] = world.connections()
+    client.writer.transport.abort()
+    await world.until(lambda: connection.transport is None)
+    assert steps == [None]
+    go.set()
+    await world.idle()
+    assert steps == [None, "committed", "released"]
+
+
 async def test_a_client_that_goes_after_the_answer_cancels_nothing(world):
     go, ended = asyncio.Event(), []
 
@@ -439,7 +465,8 @@ async def test_a_request_that_takes_too_long_is_504(world):
     async def action(payload, process):
         await asyncio.Event().wait()
 
-    got = await (await world.connect(await world.serve(action, timeout=1))).ask()
+    node = await world.serve(action, timeout=1, on_error=lambda error, process: "too late to handle")
+    got = await (await world.connect(node)).ask()
     assert (got.status, got.json["code"]) == (504, "deadline")
 
 

@@ -322,7 +322,7 @@ async def test_a_file_that_is_damaged_while_it_is_used(store, tmp_path, spec):
 
 async def test_a_connection_that_failed_is_not_used_again(store):
     with pytest.raises(UnavailableError, match="no such table"):
-        await store._do(lambda: store._read(lambda raw: raw.execute("SELECT * FROM nothing")))
+        await store._do(lambda: store._read(lambda raw: raw.execute("SELECT * FROM nowhere")))
     assert store._connection is None
     assert await store.specs() == []
 

@@ -1,0 +1,286 @@
+"""The client, against a small admin API: the daemon's own operations over a store in memory, behind plain HTTP."""
+
+from __future__ import annotations
+
+import json
+from contextlib import asynccontextmanager
+
+import pytest
+from aiohttp import web
+
+from engine.cli.server import ServerTarget
+from engine.cli.target import StoreTarget
+from engine.errors import (
+    Code,
+    ConflictError,
+    DiagnosticsError,
+    InvalidError,
+    NotFoundError,
+    UnavailableError,
+    WeirError,
+)
+from engine.spec.model import parse_specs, parse_values
+from engine.store.memory import MemoryStore
+from engine.store.query import Example, Query
+from engine.store.write import DeleteSpec, PutSpec, PutValue
+
+PATHS = {"nodes": ("specs", PutSpec, parse_specs), "values": ("values", PutValue, parse_values)}
+
+
+class Api:
+    """As much of the admin API as the client uses. `log` has each request; `answer` overrides all answers."""
+
+    def __init__(self):
+        self.store = MemoryStore()
+        self.log = []
+        self.answer = None
+
+    async def handle(self, request):
+        body = await request.read()
+        data = json.loads(body) if body else None
+        self.log.append((request.method, request.path, dict(request.query), data))
+        if self.answer is not None:
+            status, form = self.answer
+            return web.Response(status=status, body=form if isinstance(form, bytes) else json.dumps(form).encode())
+        if request.path == "/v1/instances":
+            return web.json_response([])
+        list_name, put, parse = PATHS[request.path.removeprefix("/v1/")]
+        try:
+            if request.method == "GET":
+                query = Query(
+                    namespaces=(request.query["namespace"],) if "namespace" in request.query else None,
+                    limit=2,  # small pages, so that the client must turn them
+                    after=request.query.get("continue"),
+                )
+                page = await getattr(self.store, list_name)(query)
+                return web.json_response({"items": [self.shown(item) for item in page], "continue": page.after})
+            if request.method == "PUT":
+                items = parse(body, file=None)
+                outcomes = await self.store.apply(
+                    [put(item, item.revision or None) for item in items], message=request.query.get("message")
+                )
+                return web.json_response([self.shown(each.spec or each.value) for each in outcomes])
+            matches = tuple(Example.of(example) for example in data)
+            page = await getattr(self.store, list_name)(Query(matches=matches))
+            await self.store.apply([DeleteSpec(id=item.id) for item in page])
+            return web.json_response([self.shown(item) for item in page])
+        except WeirError as error:
+            errors = [found.to_json() for found in getattr(error, "diagnostics", ())]
+            form = {"title": "x", "detail": str(error), "code": error.code.label, "errors": errors}
+            return web.json_response(form, status=error.code.http)
+
+    @staticmethod
+    def shown(item):
+        return {"id": item.id, "namespace": item.namespace, **item.document, "revision": item.revision}
+
+
+@asynccontextmanager
+async def serving(api, folder):
+    app = web.Application()
+    app.router.add_route("*", "/{path:.*}", api.handle)
+    runner = web.AppRunner(app)
+    await runner.setup()
+    await web.UnixSite(runner, str(folder / "s")).start()
+    try:
+        async with api.store:
+            yield f"unix:{folder / 's'}"
+    finally:
+        await runner.cleanup()
+
+
+@pytest.fixture
+async def api(tmp_path):
+    api = Api()
+    async with serving(api, tmp_path) as url:
+        api.url = url
+        yield api
+
+
+@pytest.fixture
+async def target(api):
+    async with ServerTarget(api.url, patience=5, poll_interval=0) as target:
+        yield target
+
+
+def specs(text, **options):
+    return parse_specs(text, file="f.yaml", **options)
+
+
+def puts(text):
+    return [PutSpec(spec) for spec in specs(text)]
+
+
+ABC = "- {kind: probe, name: a}\n- {kind: probe, name: b, labels: {x: y}}\n- {kind: probe, name: c}\n"
+
+
+def actions(outcomes):
+    return [(each.action, each.name) for each in outcomes]
+
+
+async def test_written_in_one_request(api, target):
+    assert actions(await target.apply(puts(ABC), message="why")) == [("created", n) for n in "abc"]
+    changed = ABC.replace("name: b,", "name: b, text: new,") + "- {kind: probe, name: d}\n"
+    outcomes = await target.apply(puts(changed))
+    assert actions(outcomes) == [("unchanged", "a"), ("configured", "b"), ("unchanged", "c"), ("created", "d")]
+    written = [entry for entry in api.log if entry[0] == "PUT"]
+    assert [len(body) for _, _, _, body in written] == [3, 2]
+    assert written[0][2] == {"message": "why"}
+    assert "revision" not in written[0][3][0]
+    assert written[1][3][0]["revision"] == 2
+    assert outcomes[1].revision == 4
+
+
+async def test_nothing_changed_writes_nothing(api, target):
+    await target.apply(puts(ABC))
+    api.log.clear()
+    await target.apply(puts(ABC))
+    assert {method for method, *_ in api.log} == {"GET"}
+
+
+async def test_all_pages_are_read(target):
+    await target.apply(puts(ABC + "- {kind: probe, name: z, namespace: other}\n"))
+    assert [item.name for item in await target.items("spec", Query())] == ["a", "b", "c", "z"]
+    assert [item.name for item in await target.items("spec", Query(namespaces=("default",)))] == ["a", "b", "c"]
+    assert [item.name for item in await target.items("spec", Query(labels={"x": "y"}))] == ["b"]
+    assert [item.name for item in await target.items("spec", Query(names=("c",)))] == ["c"]
+
+
+async def test_values(target):
+    [value] = parse_values("- {name: v, data: {a: 1}}")
+    assert actions(await target.apply([PutValue(value)])) == [("created", "v")]
+    [found] = await target.items("value", Query())
+    assert found.data == {"a": 1}
+
+
+async def test_deleted_by_id_in_one_request(api, target):
+    await target.apply(puts(ABC))
+    items = await target.items("spec", Query())
+    api.log.clear()
+    outcomes = await target.apply([DeleteSpec(id=item.id, namespace="default") for item in items[:2]])
+    assert actions(outcomes) == [("deleted", "a"), ("deleted", "b")]
+    assert [body for method, _, _, body in api.log if method == "DELETE"] == [[{"id": item.id} for item in items[:2]]]
+    assert [item.name for item in await target.items("spec", Query())] == ["c"]
+
+
+async def test_nothing_to_delete(api, target):
+    with pytest.raises(NotFoundError, match="no spec 'x'"):
+        await target.apply([DeleteSpec(namespace="default", name="x")])
+    await target.apply([])
+    assert all(method != "DELETE" for method, *_ in api.log)
+
+
+async def test_a_stale_revision(target):
+    await target.apply(puts(ABC))
+    [spec] = specs("- {kind: probe, name: a, text: mine}")
+    with pytest.raises(ConflictError, match="is at revision 1, and the writer has seen revision 7"):
+        await target.apply([PutSpec(spec, 7)])
+
+
+async def test_findings_of_the_daemon_stand_in_the_file(api, target):
+    error = {"code": "unknown-field", "path": [1, "txt"], "message": "no txt", "hint": "text"}
+    await target.apply(puts(ABC))
+    items = specs("- {kind: probe, name: n}\n- {kind: probe, name: m,\n   txt: 1}\n")
+    page = await target.items("spec", Query())
+    api.answer = None
+    original = api.handle
+
+    async def refuse(request):
+        if request.method == "PUT":
+            return web.json_response({"detail": "bad", "errors": [error]}, status=400)
+        return await original(request)
+
+    # The client is asked directly, since the listing must still work.
+    assert page
+    api.answer = (400, {"detail": "bad", "errors": [error]})
+    with pytest.raises(DiagnosticsError) as caught:
+        await target._client.put(items, message=None)
+    [found] = caught.value.diagnostics
+    assert (str(found.place), found.rule, found.hint) == ("f.yaml:3:9", "unknown-field", "text")
+
+
+@pytest.mark.parametrize(
+    ("status", "kind", "code"),
+    [
+        (400, WeirError, Code.INVALID),
+        (401, WeirError, Code.UNAUTHENTICATED),
+        (403, WeirError, Code.FORBIDDEN),
+        (404, NotFoundError, Code.NOT_FOUND),
+        (409, ConflictError, Code.CONFLICT),
+        (412, ConflictError, Code.CONFLICT),
+        (500, WeirError, Code.EXPRESSION),
+        (503, UnavailableError, Code.UNAVAILABLE),
+        (418, WeirError, Code.INVALID),
+    ],
+)
+async def test_problems_are_errors(api, target, status, kind, code):
+    api.answer = (status, {"title": "T", "detail": "what happened", "hint": "do"})
+    with pytest.raises(kind, match="what happened") as caught:
+        await target.items("spec", Query())
+    assert caught.value.code.exit_code == 1
+    assert caught.value.code is code
+    assert caught.value.hint == "do"
+
+
+@pytest.mark.parametrize("answer", [(200, b"<html>"), (200, b""), (200, {"items": 1}), (200, [{"no": "spec"}])])
+async def test_what_is_no_admin_api_is_said_to_be_none(api, target, answer):
+    api.answer = answer
+    with pytest.raises(UnavailableError, match="did not answer with"):
+        await target.items("spec", Query())
+
+
+async def test_an_error_without_a_problem_document(api, target):
+    api.answer = (502, b"<html>bad gateway")
+    with pytest.raises(UnavailableError, match="answered with the status 502"):
+        await target.items("spec", Query())
+
+
+async def test_nobody_is_there(tmp_path):
+    async with ServerTarget(f"unix:{tmp_path / 'none'}", patience=5) as target:
+        with pytest.raises(UnavailableError, match="cannot reach the daemon at unix:"):
+            await target.items("spec", Query())
+
+
+@pytest.mark.parametrize("url", ["localhost:8585", "ftp://x", ""])
+def test_what_is_no_url(url):
+    with pytest.raises(InvalidError, match="is no URL of a daemon"):
+        ServerTarget(url)
+
+
+async def test_a_watch_tells_the_differences(target):
+    await target.apply(puts(ABC))
+    async with target.watch("spec", Query()) as (page, events):
+        assert [item.name for item in page] == ["a", "b", "c"]
+        await target.apply(puts("- {kind: probe, name: b}\n- {kind: probe, name: d}\n"))
+        await target.apply([DeleteSpec(namespace="default", name="a")])
+        seen = [await anext(events) for _ in range(3)]
+    assert [(event.action, event.item.name) for event in seen] == [("deleted", "a"), ("put", "b"), ("put", "d")]
+
+
+# --- a store as target
+
+
+async def test_a_store_that_does_not_answer_is_given_up():
+    class Stuck(MemoryStore):
+        async def specs(self, query=None):
+            import asyncio
+
+            await asyncio.Event().wait()
+
+    async with StoreTarget(Stuck(), patience=0.01) as target:
+        with pytest.raises(UnavailableError, match=r"memory:// did not answer within 0.01s"):
+            await target.items("spec", Query())
+
+
+async def test_a_watch_of_a_store_misses_nothing():
+    async with StoreTarget(MemoryStore()) as target:
+        await target.apply(puts(ABC))
+        async with target.watch("spec", Query(namespaces=("default",))) as (page, events):
+            assert [item.name for item in page] == ["a", "b", "c"]
+            await target.apply(puts("- {kind: probe, name: z, namespace: other}\n"))
+            [value] = parse_values("- {name: v, data: 1}")
+            await target.apply([PutValue(value)])
+            await target.apply(puts("- {kind: probe, name: d}\n"))
+            first = await anext(events)
+            await target.apply([DeleteSpec(namespace="default", name="b")])
+            second = await anext(events)
+    assert [(event.action, event.item.name) for event in (first, second)] == [("put", "d"), ("deleted", "b")]
