@@ -89,6 +89,9 @@ class Loader:
                     self._lose("the store has been closed")
             except UnavailableError as error:
                 self._lose(error.value.text)
+            except Exception as error:  # a mistake of ours: what runs goes on, and the next listing begins afresh
+                self._log.error("loader.broke", namespace=self.table.namespace, error=str(error), exc_info=error)
+                self._lose("the loader broke")
             await asyncio.sleep(delay * random.uniform(0.5, 1.0))  # noqa: S311 - jitter, not a secret
             delay = min(delay * 2, BACKOFF[1])
 

@@ -120,13 +120,6 @@ class Runtime:
         for process in self.table.processes():
             process.cancel(error)
 
-    @property
-    def failed(self) -> BaseException | None:
-        """What ended the loader although nobody stopped it; None as it should be."""
-        if self._task is None or not self._task.done() or self._task.cancelled():
-            return None
-        return self._task.exception()
-
     # --- asking
 
     def ports(self, node: str, port: str = "in") -> list[InPort] | str:

@@ -202,9 +202,12 @@ def _failure(status: int, data: Any, url: str) -> WeirError:
             return NotFoundError(text, hint=hint)
         case 409 | 412:
             return ConflictError(text, hint=hint)
-        case 502 | 503 | 504:
-            return UnavailableError(text, hint=hint)
-    code = next((code for code in Code if code.http == status), Code.INVALID if status < 500 else Code.UNAVAILABLE)
+    label = problem.get("code")
+    code = next((code for code in Code if code.label == label), None)
+    if code is None and status < 500:
+        code = next((code for code in Code if code.http == status), Code.INVALID)
+    if code is None or code is Code.UNAVAILABLE:
+        return UnavailableError(text, hint=hint)
     return WeirError.from_value(ErrorValue(text, code, hint=hint))
 
 

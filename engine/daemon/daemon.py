@@ -177,6 +177,8 @@ class Daemon:
         beside = [asyncio.ensure_future(beacon.run())]
         if follow is not None:
             beside.append(asyncio.ensure_future(follow(store)))
+        for each in beside:
+            each.add_done_callback(self._tell_if_broken)
         try:
             await asyncio.wait([ready, ending], return_when=asyncio.FIRST_COMPLETED)
             if not self._ending.is_set():
@@ -193,6 +195,10 @@ class Daemon:
                 each.cancel()
             await asyncio.gather(*beside, return_exceptions=True)
             await beacon.put_out()
+
+    def _tell_if_broken(self, task: asyncio.Task[Any]) -> None:
+        if not task.cancelled() and (error := task.exception()) is not None:
+            self.log.error("daemon.part_broke", error=str(error), exc_info=error)
 
     async def _close(self) -> None:
         """End the runtimes: what the operator runs first, the admin API last."""

@@ -11,13 +11,14 @@ from __future__ import annotations
 
 import asyncio
 import inspect
+from time import perf_counter
 from typing import TYPE_CHECKING, Any
 
 from engine.errors import Code, ErrorValue
-from engine.flow.driver import walk
+from engine.flow.driver import SLICE, walk
 from engine.flow.frame import Fan, failure, unwind
 from engine.flow.packet import Payload
-from engine.flow.port import InPort, Mode, OutPort, Reader, Wait
+from engine.flow.port import InPort, OutPort, Reader, Wait
 
 if TYPE_CHECKING:
     from engine.flow.process import Process
@@ -35,7 +36,7 @@ class Lane:
     While it waits: `stack` and `opened` are the driver's, `port` is where it waits, `awaitable` or `value` for what.
     """
 
-    __slots__ = ("awaitable", "awaits", "exchange", "opened", "port", "reader", "stack", "task", "value", "wait")
+    __slots__ = ("awaitable", "exchange", "opened", "port", "reader", "stack", "task", "value", "wait")
 
     def __init__(self, exchange: Exchange) -> None:
         self.exchange = exchange
@@ -47,7 +48,6 @@ class Lane:
         self.awaitable: Any = None
         self.reader: Reader | None = None
         self.task: asyncio.Task[None] | None = None
-        self.awaits = 0
 
     def wait_for(self, wait: Wait, stack: list[Any], port: InPort, awaitable: Any, reader: Reader | None) -> None:
         """Set what to await: the turn of a coroutine handler, or what a generator has yielded."""
@@ -74,27 +74,33 @@ class Lane:
         self.value = value
         self.reader = reader
         reader.waiting.append(self)
+        if self.exchange.aborted is not None:
+            self.drop()
 
     def take_turn(self) -> None:
         """The turn that the lane waited for is its own now."""
-        assert self.port is not None
-        if self.port.mode is Mode.COROUTINE:
-            self.wait = Wait.TURN
-            self.awaitable = self.port.handler(self.value, self.exchange.process)
-        else:
-            self.wait = Wait.PAUSE
+        self.wait = Wait.READY
         self.start()
 
     def start(self) -> None:
-        """Carry on in a task of its own."""
+        """Carry on in a task of its own; one that comes too late, after an abort, is cancelled before it begins."""
         self.task = asyncio.get_running_loop().create_task(self._run())
         self.task.add_done_callback(self._over)
+        if self.exchange.aborted is not None:
+            self.task.cancel()
+
+    def drop(self) -> None:
+        """The end of a lane without a task, in an exchange that has been aborted."""
+        self.abandon()
+        self.exchange.lane_over(self)
 
     def abandon(self) -> None:
         """Let go of everything: the exchange has been aborted."""
-        if inspect.iscoroutine(self.awaitable):
-            self.awaitable.close()
-        self.awaitable = None
+        awaitable, self.awaitable = self.awaitable, None
+        if inspect.iscoroutine(awaitable):
+            awaitable.close()
+        elif asyncio.isfuture(awaitable):
+            awaitable.cancel()
         reader, self.reader = self.reader, None
         if reader is not None:
             if self.wait is Wait.QUEUE:
@@ -106,20 +112,26 @@ class Lane:
 
     async def _run(self) -> None:
         exchange = self.exchange
+        process = exchange.process
+        limits = process.generation.limits
+        awaits, hops, began = 0, process.hops, perf_counter()
         more: Lane | None = self
-        while more is not None:
+        while more is not None and not exchange.is_aborted():
             to: InPort | OutPort | None = None
             value: Payload = None
             error: BaseException | None = None
             if self.wait is Wait.PAUSE:
                 await asyncio.sleep(0)
+                awaits, hops, began = 0, process.hops, perf_counter()
+                to, value = self.port, self.value
+            elif self.wait is Wait.READY:
                 to, value = self.port, self.value
             else:
                 try:
                     value = await self.awaitable
                 except asyncio.CancelledError as cancelled:
                     # In a process that nobody cancels it is somebody else's, and an error like any other.
-                    if exchange.aborted is not None or _is_being_cancelled():
+                    if exchange.aborted is not None or is_being_cancelled():
                         raise
                     error = cancelled
                 except Exception as exc:
@@ -133,12 +145,13 @@ class Lane:
                     reader, self.reader = self.reader, None
                     if reader is not None:
                         reader.release()
-                self.awaits += 1
-                if self.awaits % AWAITS == 0:
+                awaits += 1
+                if awaits >= AWAITS or process.hops - hops >= SLICE or perf_counter() - began > limits.loop_budget:
                     await asyncio.sleep(0)
+                    awaits, hops, began = 0, process.hops, perf_counter()
             if exchange.aborted is not None:
                 return
-            if exchange.process.hops > exchange.process.generation.limits.hops:
+            if process.hops > limits.hops:
                 exchange.abort(ErrorValue("too many hops", Code.LIMIT, hint=_HOPS_HINT))
                 return
             stack, opened, held = self.stack, self.opened, self.reader
@@ -157,7 +170,8 @@ class Lane:
         exchange.lane_over(self)
 
 
-def _is_being_cancelled() -> bool:
+def is_being_cancelled() -> bool:
+    """Whether somebody has cancelled the task that runs; otherwise a `CancelledError` comes from what it awaited."""
     task = asyncio.current_task()
     return task is not None and task.cancelling() > 0
 
@@ -181,10 +195,16 @@ class Exchange:
 
     def begin(self, port: OutPort, payload: Payload) -> None:
         """Send the packet and walk until something must be awaited."""
-        lane = walk(self, [], None, [], port, payload)
+        try:
+            lane = walk(self, [], None, [], port, payload)
+        except Exception as error:
+            self.process.generation.report(self.process, error)
+            self.abort(ErrorValue.of(error))
+            lane = None
         if lane is not None:
             lane.start()
-        if not self.done:
+        # Lanes, not the answer, decide: a handler that cancels its own process has answered what still winds down.
+        if self.lanes:
             self.process.exchange_waits(self)
 
     async def wait(self) -> Payload:
@@ -208,12 +228,15 @@ class Exchange:
             if lane.task is not None:
                 lane.task.cancel()
             else:
-                lane.abandon()
-                self.lane_over(lane)
+                lane.drop()
         if not self.lanes:
             self.finish(error)
 
     # --- for the driver
+
+    def is_aborted(self) -> bool:
+        """Whether its lanes are to end."""
+        return self.aborted is not None
 
     def lane(self) -> Lane:
         """A new lane of this exchange."""

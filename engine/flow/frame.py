@@ -6,6 +6,7 @@ whoever sent them moves into a :class:`Fan`, and every branch gets a list of its
 
 from __future__ import annotations
 
+import asyncio
 import traceback
 from collections.abc import Generator, Sequence
 from dataclasses import replace
@@ -133,7 +134,7 @@ def unwind(stack: list[Any], process: Process) -> None:
             continue
         try:
             top.step.close()
-        except Exception as exc:
+        except (Exception, asyncio.CancelledError) as exc:
             process.generation.report(process, exc)
         top.end_turn()
 

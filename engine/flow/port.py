@@ -32,7 +32,7 @@ class Mode(IntEnum):
     CALL = 1
     """`handler(payload, process) -> payload`, sent to `out`."""
     ROUTE = 2
-    """`handler(payload, process) -> (OutPort, payload)`, sent there."""
+    """`handler(payload, process) -> (OutPort, payload)`, sent there; with None for the port it is the answer."""
     COROUTINE = 3
     """`async handler(payload, process) -> payload`, sent to `out`. It never sends by itself."""
     GENERATOR = 4
@@ -50,6 +50,8 @@ class Wait(IntEnum):
     """Nothing: the event loop gets a turn."""
     QUEUE = 3
     """Its turn at a reader. It has no task meanwhile."""
+    READY = 4
+    """Nothing: the turn at a reader that it waited for is its own, and its task is about to begin."""
 
 
 class InPort:
@@ -97,6 +99,12 @@ class InPort:
         """Forget what was noted for generation `number`, which was not published."""
         if self.feeds and self.feeds[-1][0] == number:
             self.feeds.pop()
+
+    def prune(self, oldest: int) -> bool:
+        """Forget what no generation from `oldest` on asks for. Gives whether some older note is left."""
+        while len(self.feeds) > 1 and self.feeds[1][0] <= oldest:
+            del self.feeds[0]
+        return len(self.feeds) > 1
 
     def is_fed(self, number: int) -> bool:
         """Whether a link leads here in generation `number`."""
@@ -155,10 +163,11 @@ class OutPort:
                 return targets
         return ()
 
-    def prune(self, oldest: int) -> None:
-        """Forget links that no generation from `oldest` on uses."""
+    def prune(self, oldest: int) -> bool:
+        """Forget links that no generation from `oldest` on uses. Gives whether some older ones are left."""
         while self.history and (self.history[1][0] if len(self.history) > 1 else self.since) <= oldest:
             del self.history[0]
+        return bool(self.history)
 
     def open(self, process: Process) -> Writer:
         """The writer of this port in `process`."""

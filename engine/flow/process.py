@@ -25,7 +25,7 @@ from time import monotonic
 from typing import TYPE_CHECKING, Any
 
 from engine.errors import Code, ErrorValue
-from engine.flow.exchange import Exchange
+from engine.flow.exchange import Exchange, is_being_cancelled
 from engine.flow.port import InPort, OutPort, Reader
 
 if TYPE_CHECKING:
@@ -218,20 +218,23 @@ class Process:
     async def settle(self, error: ErrorValue | None = None) -> ErrorValue | None:
         """Run the settle hooks with the outcome; the error of the first that failed, or None.
 
-        Once one has failed (a commit, say) the others get its error. A second call does nothing.
+        Once one has failed (a commit, say) the others get its error. A second call does nothing. When the caller is
+        cancelled meanwhile, the hooks that have not begun are left to :meth:`exit`.
         """
-        hooks, self._settle_hooks = self._settle_hooks, None
-        if not hooks:
-            return None
         failed: ErrorValue | None = None
-        for hook in reversed(hooks):
+        while self._settle_hooks:
+            hook = self._settle_hooks.pop()
             try:
                 result = hook(error or failed)
                 if result is not None:
                     await result
+            except asyncio.CancelledError as exc:
+                if is_being_cancelled():
+                    raise
+                failed = failed or self._hook_failed(exc)
             except Exception as exc:
-                self.generation.report(self, exc)
-                failed = failed or ErrorValue.of(exc)
+                failed = failed or self._hook_failed(exc)
+        self._settle_hooks = None
         return failed
 
     # --- end
@@ -325,8 +328,12 @@ class Process:
                 self._run_exit_hooks()
 
     async def _settle_then_exit(self) -> None:
-        failed = await self.settle(self.error)
-        self.error = self.error or failed
+        while self._settle_hooks is not None:
+            try:
+                failed = await self.settle(self.error)
+                self.error = self.error or failed
+            except asyncio.CancelledError as exc:
+                self.error = self.error or self._hook_failed(exc)
         self._run_exit_hooks()
 
     def _run_exit_hooks(self) -> None:
@@ -334,7 +341,7 @@ class Process:
             hook = self._exit_hooks.pop()
             try:
                 result = hook(self.error)
-            except Exception as exc:
+            except (Exception, asyncio.CancelledError) as exc:
                 self.generation.report(self, exc)
                 continue
             if result is not None:
@@ -345,9 +352,14 @@ class Process:
     async def _finish_exit_hooks(self, waiting: Awaitable[None]) -> None:
         try:
             await waiting
-        except Exception as exc:
+        except (Exception, asyncio.CancelledError) as exc:
+            # Cancelled or not, what is left to release is released.
             self.generation.report(self, exc)
         self._run_exit_hooks()
+
+    def _hook_failed(self, error: BaseException) -> ErrorValue:
+        self.generation.report(self, error)
+        return ErrorValue.of(error)
 
     def _over(self) -> None:
         if self.state.is_over:

@@ -34,11 +34,20 @@ class Departures:
     """Who is on the way out, and the generations whose processes they wait for.
 
     `unload` is called for one node at a time. A generation that still has processes `drain` seconds after it was
-    superseded has them cancelled; after as long again they are reported, and left behind.
+    superseded has them cancelled; after as long again they are reported, and left behind. `moved` is called when an
+    older generation is not needed any more.
     """
 
-    def __init__(self, unload: Callable[[Departure], Awaitable[None]], log: Log, *, drain: Callable[[], float]) -> None:
+    def __init__(
+        self,
+        unload: Callable[[Departure], Awaitable[None]],
+        log: Log,
+        *,
+        drain: Callable[[], float],
+        moved: Callable[[], None] = lambda: None,
+    ) -> None:
         self._unload = unload
+        self._moved = moved
         self._log = log
         self._drain = drain
         self._waiting: list[Departure] = []
@@ -59,8 +68,9 @@ class Departures:
         return tuple(self._superseded)
 
     def oldest(self, current: Generation) -> int:
-        """The number of the oldest generation that anybody follows."""
-        return self._superseded[0].number if self._superseded else current.number
+        """The number of the oldest generation that anybody follows: a process, or the `term` flow of a node."""
+        generations = (*self._superseded, *(departure.generation for departure in self._waiting), current)
+        return min(generation.number for generation in generations)
 
     def supersede(self, generation: Generation, leaving: Iterable[Departure]) -> None:
         """A new generation is published; `generation` was the current one until now."""
@@ -80,6 +90,7 @@ class Departures:
         if timer is not None:
             timer.cancel()
         self._collect()
+        self._moved()
 
     async def join(self) -> None:
         """Wait until every node that is on the way out has been unloaded."""
@@ -104,6 +115,7 @@ class Departures:
                     await self._unload(free)
                 finally:
                     self._waiting.remove(free)
+                    self._moved()
         finally:
             self._task = None
             self._collect()

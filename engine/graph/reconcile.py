@@ -18,7 +18,7 @@ The work is in proportion to what changed and to what refers to it, directly or 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from time import perf_counter
 
@@ -312,6 +312,7 @@ class Plan:
         self.candidate = candidate
         self.picks = picks
         self.loaded: list[Symbol] = []
+        self._loading: Symbol | None = None
         self._relinked: list[tuple[OutPort, tuple[InPort, ...]]] = []
         self._order = self._inner_first()
         self._old = [entry.running for id in picks if (entry := table.entries[id]).running is not None]
@@ -347,23 +348,29 @@ class Plan:
                 if self.table.passive and part.codec.trigger:
                     continue  # it is there to be asked, and never begins by itself
                 self.loaded.append(part)
+                self._loading = part
                 try:
                     await self.table.load(part, self.candidate)
                 except LifecycleError as error:
                     raise LoadError(symbol, error.value) from error
                 except Exception as error:
                     raise LoadError(symbol, ErrorValue.of(error)) from error
+                self._loading = None
 
     async def undo(self) -> None:
-        """Take everything back; the current generation has not noticed."""
-        for port, before in reversed(self._relinked):
-            _count(port.targets, before, self.candidate.number, undo=True)
-            port.unlink(self.candidate.number)
-        for symbol in reversed(self.loaded):
-            try:
-                await symbol.node.unload()
-            except Exception as error:
-                self.table.log.error("spec.unload_failed", node=symbol.site.label, exc_info=error)
+        """Take everything back, outer nodes first; the current generation has not noticed.
+
+        A node whose loading was begun is unloaded; its `term` flow runs if its `init` flow has come to a good end.
+        """
+        number = self.candidate.number
+        try:
+            for part in reversed(self.loaded):
+                departure = Departure(part.node, part, number, self.candidate)
+                await self.table.unload(departure, term=part is not self._loading)
+        finally:
+            for port, before in reversed(self._relinked):
+                _count(port.targets, before, number, undo=True)
+                port.unlink(number)
 
     def publish(self) -> list[Departure]:
         """Make the candidate the current generation. Gives the nodes that leave, outer ones first.
@@ -378,22 +385,28 @@ class Plan:
             return []
         before = table.current
         leaving = [
-            Departure(part.node, part, table.born.get(part.node, before.number), before)
+            Departure(part.node, part, table.born[part.node], before)
             for symbol in reversed(self._inner_first(old=True))
             for part in reversed(list(symbol.symbols()))
-            if part.node not in self._staying
+            if part.node not in self._staying and part.node in table.born
         ]
         table.current = self.candidate
         for part in self.loaded:
             table.born[part.node] = self.candidate.number
-            part.node.activate()
+            self._tell(part, part.node.activate)
         for departure in leaving:
-            departure.node.retire()
+            self._tell(departure.symbol, departure.node.retire)
         table.departures.supersede(before, leaving)
-        oldest = table.departures.oldest(table.current)
-        for port, _ in self._relinked:
-            port.prune(oldest)
+        for port, targets in self._relinked:
+            table.age({port, *targets, *port.targets})
         return leaving
+
+    def _tell(self, part: Symbol, hook: Callable[[], None]) -> None:
+        """Call a hook that should never raise; a bug in a kind must not stop the others."""
+        try:
+            hook()
+        except Exception as error:
+            self.table.log.error("spec.hook_failed", node=part.site.label, exc_info=error)
 
     def _targets(self, link: Link) -> list[InPort]:
         symbol, _ = pick_target(self.table, link, self.picks)

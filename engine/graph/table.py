@@ -16,7 +16,7 @@ from datetime import timedelta
 from typing import Any
 
 from engine.errors import ErrorValue
-from engine.flow import NONE, Generation, Limits, Node, OutPort, Process
+from engine.flow import NONE, Generation, InPort, Limits, Node, OutPort, Process
 from engine.graph.compile import SpecCompiler
 from engine.graph.context import Log
 from engine.graph.departure import Departure, Departures
@@ -103,7 +103,8 @@ class Table:
         self._names: dict[str, set[str]] = {}
         self._referrers: dict[str, set[str]] = {}
         self._last_number = 0
-        self.departures = Departures(self.unload, log, drain=self._drain_seconds)
+        self._aged: set[InPort | OutPort] = set()
+        self.departures = Departures(self.unload, log, drain=self._drain_seconds, moved=self.prune)
         self.current = self.new_generation()
 
     # --- looking
@@ -170,7 +171,9 @@ class Table:
             if link.id in self.entries:
                 yield self.entries[link.id]
             return
-        for id in self._names.get(link.name or "", ()):
+        # Where a spec takes the name that an older revision of another still runs under, it comes first.
+        ids = self._names.get(link.name or "", ())
+        for id in sorted(ids, key=lambda each: (self.entries[each].spec.name != link.name, each)):
             yield self.entries[id]
 
     def referrers(self, keys: Iterable[str]) -> set[str]:
@@ -193,6 +196,17 @@ class Table:
                     if not ids:
                         del index[key]
 
+    def age(self, ports: Iterable[InPort | OutPort]) -> None:
+        """These ports remember links of older generations, until nobody follows those any more."""
+        self._aged.update(ports)
+        self.prune()
+
+    def prune(self) -> None:
+        """Forget the links that nobody follows any more."""
+        if self._aged:
+            oldest = self.departures.oldest(self.current)
+            self._aged = {port for port in self._aged if port.prune(oldest)}
+
     async def load(self, symbol: Symbol, generation: Generation) -> None:
         """Load the node of one symbol (not of its children), then run its `init` flow in `generation`."""
         await symbol.node.load()
@@ -200,11 +214,14 @@ class Table:
         if isinstance(answer, ErrorValue):
             raise LifecycleError(answer)
 
-    async def unload(self, departure: Departure) -> None:
-        """Run the `term` flow of a node, then unload it. What fails is logged; the node is gone all the same."""
+    async def unload(self, departure: Departure, *, term: bool = True) -> None:
+        """Run the `term` flow of a node, then unload it. What fails is logged; the node is gone all the same.
+
+        `term` is false for a node whose `init` flow has not come to a good end.
+        """
         symbol = departure.symbol
         self.born.pop(departure.node, None)
-        if departure.node is symbol.node:
+        if term:
             answer = await self._run_lifecycle(symbol, symbol.node.term, departure.generation)
             if isinstance(answer, ErrorValue):
                 self.log.warning("spec.term_failed", node=symbol.site.label, error=answer.text)
@@ -229,9 +246,12 @@ class Table:
             if error is not None:
                 await process.settle(error)
                 answer = error
+        except asyncio.CancelledError:
+            process.cancel()
+            raise
         finally:
             process.exit(error)
-        await process.join()
+            await process.join()
         return answer
 
 

@@ -202,7 +202,7 @@ class Connection(web.RequestHandler):
 class HttpRequest:
     """One request: `message` is its head, `content` its body."""
 
-    __slots__ = ("_id", "_task", "begun", "connection", "content", "is_last", "message")
+    __slots__ = ("_task", "begun", "connection", "content", "id", "is_last", "message")
 
     def __init__(
         self,
@@ -220,15 +220,9 @@ class HttpRequest:
         """Whether something of the response has been written."""
         self.is_last = False
         """Whether the connection ends with this request."""
-        self._id: str | None = None
-
-    @property
-    def id(self) -> str:
+        given = message.headers.get(REQUEST_ID)
+        self.id: str = given if given is not None and is_sane(given) else connection.server.ids.make()
         """What the client calls the request in `X-Request-Id`, if that is sane, else an id of our own."""
-        if self._id is None:
-            given = self.message.headers.get(REQUEST_ID) if self.message.headers else None
-            self._id = given if given is not None and is_sane(given) else self.connection.server.ids.make()
-        return self._id
 
     @property
     def has_body(self) -> bool:

@@ -12,8 +12,8 @@ of its own: :class:`UInt` and :class:`Type`.
 
 * :mod:`.lexer`, :mod:`.literals` and :mod:`.parser` make a tree (:mod:`.syntax`); :mod:`.macros` turns `has`, `all`, `map`
   and their like into nodes while it grows.
-* :mod:`.generator` walks the tree and writes Python through :mod:`.writer`; :mod:`.operators`, :mod:`.calls` and
-  :mod:`.loops` are its parts, :mod:`.checks` refuses what can never work. Python's own compiler does the rest.
+* :mod:`.generator` walks the tree and writes Python through :mod:`.writer`; :mod:`.names`, :mod:`.operators`,
+  :mod:`.calls` and :mod:`.loops` are its parts, :mod:`.checks` refuses what can never work. Python's own compiler does the rest.
 * What the function calls stands in :mod:`.runtime`: :mod:`.arithmetic`, :mod:`.equality`, :mod:`.order`, :mod:`.access`, and
   in :mod:`.library`, one module for each group of functions, tied together by :mod:`.functions`.
 * :mod:`.program` runs it. CEL asks that `a && b` is false when b is false *even if a fails*. A `try` around every operand

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from engine.errors import ExpressionError
 from engine.language.cel.functions import ANY, Function, Library, Overload
 from engine.language.cel.macros import MACRO_NAMES
+from engine.language.cel.names import namespaced
 from engine.language.cel.source import Source
 from engine.language.cel.syntax import Call, Literal
 from engine.language.cel.writer import NESTED, PLAIN, WRAPPED, Emitted, Scope
@@ -22,7 +23,7 @@ _SPECIAL = ("dyn", "or", "orValue")
 
 def emit_call(generator: Generator, call: Call, target: Emitted | None, scope: Scope) -> Emitted:
     """`name(args)`, or `target.name(args)`; `target` is already emitted, unless it is the namespace of a function."""
-    name = generator.namespaced(call, scope) or call.name.removeprefix(".")
+    name = namespaced(generator, call, scope) or call.name.removeprefix(".")
     args = [] if target is None else [target]
     args += [generator.emit(arg, scope) for arg in call.args]
     generator.move_to(call.at)

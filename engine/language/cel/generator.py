@@ -1,4 +1,4 @@
-"""The syntax tree to Python: walking it, names, parts of values, literals and logic.
+"""The syntax tree to Python: walking it, parts of values, literals and logic.
 
 Each program is written in up to two ways. The *fast* one reads maps as Python does, runs `&&` and `||` as `and` and
 `or`, and lets anything odd raise. The *strict* one, written when the fast one has raised for the first time, follows
@@ -16,6 +16,7 @@ from engine.language.cel.calls import emit_call
 from engine.language.cel.functions import Library
 from engine.language.cel.limits import Limits
 from engine.language.cel.loops import emit_bind, emit_block, emit_optional_map, emit_quantifier, emit_transform
+from engine.language.cel.names import emit_name, emit_qualified, is_qualified, namespaced
 from engine.language.cel.operators import emit_binary, emit_unary
 from engine.language.cel.source import Source
 from engine.language.cel.syntax import (
@@ -38,11 +39,8 @@ from engine.language.cel.syntax import (
     Transform,
     Unary,
 )
-from engine.language.cel.values import TYPES, UInt, type_name
-from engine.language.cel.writer import NESTED, PLAIN, ROOT, WRAPPED, Emitted, Scope, Writer
-
-_LONGEST_NAME = 3
-"""So many parts have the names of types and the namespaces of functions at most."""
+from engine.language.cel.values import UInt, type_name
+from engine.language.cel.writer import NESTED, PLAIN, WRAPPED, Emitted, Scope, Writer
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,13 +87,13 @@ class Generator(Writer):
         """The operand that is evaluated first and may be deep; `None` for a node that starts a chain."""
         match node:
             case Select():
-                return None if self._qualified(node, scope) else node.operand
+                return None if is_qualified(self, node, scope) else node.operand
             case Binary():
                 return node.left
             case Index() | Unary() | Has():
                 return node.operand
             case Call():
-                return None if self.namespaced(node, scope) else node.target
+                return None if namespaced(self, node, scope) else node.target
             case Quantifier() | Transform():
                 return node.range
             case OptionalMap():
@@ -107,9 +105,9 @@ class Generator(Writer):
             case Literal():
                 return self._literal(node)
             case Name():
-                return self._name(node, scope)
+                return emit_name(self, node, scope)
             case Select():
-                return self._qualified_name(node)
+                return emit_qualified(self, node)
             case Call():
                 return emit_call(self, node, None, scope)
             case ListLiteral():
@@ -148,89 +146,10 @@ class Generator(Writer):
                 return emit_optional_map(self, node, first, scope)
         raise AssertionError(f"nothing to join: {node}")
 
-    # Names
-
-    def namespaced(self, call: Call, scope: Scope) -> str | None:
-        """The full name of a function such as `math.abs`, where that is what a call with a target means."""
-        if call.target is None:
-            return None
-        parts = _dotted(call.target, _LONGEST_NAME)
-        if parts is None or parts[0] in scope.names:
-            return None
-        name = ".".join([*parts, call.name])
-        return name if self.setting.library.find(name, method=False) else None
-
-    def _qualified(self, node: Select, scope: Scope) -> bool:
-        """Whether `a.b.c` may be one name."""
-        parts = _dotted(node, _LONGEST_NAME if self.setting.payload else None)
-        if parts is None or parts[0] in scope.names:
-            return False
-        return not self.setting.payload or ".".join(parts) in TYPES
-
-    def _name(self, node: Name, scope: Scope) -> Emitted:
-        local = None if node.absolute else scope.names.get(node.name)
-        if local is not None:
-            value = self.name(local.python)
-            return Emitted(self.call("used", value) if local.guarded else value, 2, None, local.wrapping)
-        if node.name.startswith("@"):
-            raise self.source.error(
-                "cel.index() and cel.iterVar() stand only for what is declared around them", node.at
-            )
-        return self._resolved([f".{node.name}" if node.absolute else node.name])
-
-    def _qualified_name(self, node: Select) -> Emitted:
-        parts = _dotted(node)
-        assert parts is not None
-        return self._resolved(parts)
-
-    def _resolved(self, parts: list[str]) -> Emitted:
-        """A name, or fields of a shorter name: the longest name that exists is meant."""
-        first = parts[0].removeprefix(".")
-        prefixes = [""] if parts[0].startswith(".") else self._prefixes()
-        emitted = self._single(first, prefixes)
-        for count in range(2, len(parts) + 1):
-            dotted = ".".join([first, *parts[1:count]])
-            if dotted in TYPES and self.setting.payload:
-                return Emitted(self.constant("type", TYPES[dotted]), kind="type")
-            fallback = (
-                self.constant("type", TYPES[dotted]) if dotted in TYPES else self._part(emitted.node, parts[count - 1])
-            )
-            node = self._candidates(dotted, prefixes, fallback)
-            emitted = self.bounded(Emitted(node, emitted.depth + 2), Scope())
-        return emitted
-
-    def _single(self, name: str, prefixes: list[str]) -> Emitted:
-        if self.setting.payload:
-            if name == "self":
-                return Emitted(self.name(ROOT))
-            if name in TYPES:
-                return Emitted(self.constant("type", TYPES[name]), kind="type")
-            key = self.literal(name)
-            root = self.name(ROOT)
-            return Emitted(self.call("payload_name", root, key) if self.strict else self.subscript(root, key), 2)
-        if name in TYPES:
-            return Emitted(self._candidates(name, prefixes, self.constant("type", TYPES[name])), 3)
-        root, key = self.name(ROOT), self.literal(name)
-        plain = self.call("bound_name", root, key) if self.strict else self.subscript(root, key)
-        return Emitted(self._candidates(name, prefixes[:-1], plain), 2 + len(prefixes))
-
-    def _prefixes(self) -> list[str]:
-        """What may stand before a name, nearest first: in container `a.b` that is `a.b.`, `a.` and nothing."""
-        container = self.setting.container
-        parts = container.split(".") if container else []
-        return [f"{'.'.join(parts[:count])}." if count else "" for count in range(len(parts), -1, -1)]
-
-    def _candidates(self, name: str, prefixes: list[str], fallback: ast.expr) -> ast.expr:
-        """`root[p + name] if p + name in root else …` for each prefix, else `fallback`."""
-        for prefix in reversed(prefixes):
-            key = self.literal(prefix + name)
-            present = self.compare(key, ast.In(), self.name(ROOT))
-            fallback = self.choose(present, self.subscript(self.name(ROOT), key), fallback)
-        return fallback
-
     # Parts of values
 
-    def _part(self, value: ast.expr, name: str) -> ast.expr:
+    def part(self, value: ast.expr, name: str) -> ast.expr:
+        """`value.name` where nothing is known of the value."""
         key = self.literal(name)
         return self.call("select", value, key) if self.strict else self.subscript(value, key)
 
@@ -242,7 +161,7 @@ class Generator(Writer):
         if operand.wrapping:
             call = self.call("select", operand.node, self.literal(node.field))
             return Emitted(call, operand.depth + 1, None, operand.wrapping)
-        return Emitted(self._part(operand.node, node.field), operand.depth + 1)
+        return Emitted(self.part(operand.node, node.field), operand.depth + 1)
 
     def _has(self, node: Has, operand: Emitted) -> Emitted:
         checks.check_fields(self.source, f"has(x.{node.field})", operand.kind, node.at)
@@ -404,17 +323,3 @@ def _inside(wrapping: int, *, optional: bool) -> int:
     if wrapping == PLAIN or (wrapping == WRAPPED and optional):
         return PLAIN
     return NESTED
-
-
-def _dotted(node: Node, longest: int | None = None) -> list[str] | None:
-    """The parts of `a.b.c`; the first begins with a dot when the name is absolute. `None` for anything longer."""
-    parts: list[str] = []
-    while isinstance(node, Select) and not node.optional:
-        if len(parts) == longest:
-            return None
-        parts.append(node.field)
-        node = node.operand
-    if not isinstance(node, Name):
-        return None
-    parts.append(f".{node.name}" if node.absolute else node.name)
-    return parts[::-1]

@@ -10,6 +10,8 @@ from engine.language.cel.values import no_overload, type_name
 
 _ORDERED = frozenset({int, float, str, bytes, bool, timedelta})
 _NUMBERS = frozenset({"int", "uint", "double"})
+
+
 def comparable(left: Any, right: Any) -> bool:
     """Whether `left < right` has a meaning in CEL. It then has the same one in Python."""
     kind = left.__class__

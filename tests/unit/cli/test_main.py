@@ -115,10 +115,12 @@ def test_findings_are_shown_with_their_lines(told):
 
 
 def test_debug_shows_the_traceback(capsys):
-    try:
+    def fail():
         raise ValueError("boom")
-    except ValueError as error:
-        assert report(error, Console(debug=True)) == 70
+
+    with pytest.raises(ValueError, match="boom") as caught:
+        fail()
+    assert report(caught.value, Console(debug=True)) == 70
     assert "Traceback" in capsys.readouterr().err
 
 

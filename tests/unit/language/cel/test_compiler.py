@@ -85,7 +85,13 @@ class TestPayload:
 
     def test_results_of_macros_and_sums_are_new_lists(self, run) -> None:
         payload = [1, 2]
-        for source in ("self + []", "self.filter(x, true)", "self.slice(0, 2)", "self.reverse().reverse()", "self.sort()"):
+        for source in (
+            "self + []",
+            "self.filter(x, true)",
+            "self.slice(0, 2)",
+            "self.reverse().reverse()",
+            "self.sort()",
+        ):
             result = run(source, payload)
             assert result == payload
             assert result is not payload
@@ -203,6 +209,15 @@ def test_optionals_do_not_leave(run) -> None:
     assert run("self.?b", {"a": 1}) is None
     assert run("[self.?a, self.?b]", {"a": 1}) == [1, None]
     assert run("{'x': [self.?a]}", {"a": 1}) == {"x": [1]}
+    assert run("[self.?a].reverse() + [self.?b]", {"a": 1}) == [1, None]
+    assert run("[1].map(x, self.?a)", {"a": 1}) == [1]
+    assert run("[self.?a].filter(x, x.hasValue())", {"a": 1}) == [1]
+    assert run("[self.?a][0]", {"a": 1}) == 1
+    assert run("cel.bind(x, self.?a, {'x': x})", {"a": 1}) == {"x": 1}
+    assert run("true ? [self.?a] : []", {"a": 1}) == [1]
+    assert run("optional.of([self.?a]).optMap(x, x).value()", {"a": 1}) == [1]
+    assert run("optional.of(self.?a).orValue(1)", {"a": 1}) == 1
+    assert run("[[self.?a]].first()", {"a": 1}) == [1]
     assert run("optional.of(optional.of(2))") == 2
 
 

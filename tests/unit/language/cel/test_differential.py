@@ -35,8 +35,6 @@ def environment():
     return oracle.NewEnv(variables=dict.fromkeys(VARIABLES, oracle.Type.DYN))
 
 
-
-
 def _form(template: str, *parts: st.SearchStrategy[str]) -> st.SearchStrategy[str]:
     """`template` filled with generated parts. dyn() keeps the type checker of the other side out of it."""
     return st.tuples(*parts).map(lambda filled: f"dyn({template.format(*filled)})")
@@ -102,9 +100,11 @@ LISTS = st.deferred(
     )
 )
 MAPS = st.deferred(
-    lambda: _literals("{}", "m", "{1: 'x'}")
-    | _form("{{'k': {}, 1: {}}}", ANYTHING, ANYTHING)
-    | _form("{{{}: {}}}", TEXTS | INTS | UINTS | BOOLS, ANYTHING)
+    lambda: (
+        _literals("{}", "m", "{1: 'x'}")
+        | _form("{{'k': {}, 1: {}}}", ANYTHING, ANYTHING)
+        | _form("{{{}: {}}}", TEXTS | INTS | UINTS | BOOLS, ANYTHING)
+    )
 )
 NUMBERS = INTS | UINTS | DOUBLES
 ANYTHING = st.deferred(

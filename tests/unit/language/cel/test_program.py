@@ -100,12 +100,28 @@ class TestLimits:
         with pytest.raises(ExpressionError, match="too many steps"):
             program(list(range(11)))
 
-    @pytest.mark.parametrize("source", ["{0} || self[0] == 0", "[1].exists(x, {0} || x == 1)", "cel.bind(x, {0}, true == self)"])
+    @pytest.mark.parametrize(
+        "source", ["{0} || self[0] == 0", "[1].exists(x, {0} || x == 1)", "cel.bind(x, {0}, true == self)"]
+    )
     def test_limits_are_not_absorbed(self, source) -> None:
         program = cel.CelCompiler(limits=cel.Limits(steps=5)).compile(source.format("self.map(x, x / 0) == []"))
         with pytest.raises(ExpressionError) as caught:
             program(list(range(6)))
         assert caught.value.code is Code.LIMIT
+
+    @pytest.mark.parametrize(
+        "source",
+        [
+            "1 / 0 == 1 || self.map(x, x) == [] || self[0] == 0",
+            "(1 / 0 == 1 || self.map(x, x) == []) && self[0] == 1",
+            "[1, 2].exists(x, 1 / 0 == 1 || self.map(x, x) == [] || x == 2)",
+            "1 / 0 == 1 || cel.bind(y, self.map(x, x), self[0] == 0)",
+        ],
+    )
+    def test_limits_are_not_absorbed_after_another_error(self, source) -> None:
+        program = cel.CelCompiler(limits=cel.Limits(steps=5)).compile(source)
+        with pytest.raises(ExpressionError, match="too many steps"):
+            program(list(range(6)))
 
     @pytest.mark.parametrize(
         "source",

@@ -7,6 +7,7 @@ import json
 from datetime import timedelta
 
 import pytest
+import uvloop
 
 from engine.errors import Place
 from engine.flow import Generation, OneToOne
@@ -14,6 +15,11 @@ from engine.graph.context import Clock, Context, Settings
 from engine.graph.resources import Resources
 from engine.graph.symbol import Site
 from nodes.network.listener import ListenerSpec, compile_listener
+
+
+def pytest_asyncio_loop_factories(config, item):
+    """Every coroutine test runs on both loops: they differ in how transports end."""
+    return {"asyncio": asyncio.new_event_loop, "uvloop": uvloop.new_event_loop}
 
 
 class Log:
@@ -169,7 +175,8 @@ class World:
 
 @pytest.fixture
 async def world():
-    world = World()
+    world, complaints = World(), []
+    asyncio.get_running_loop().set_exception_handler(lambda _, context: complaints.append(context))
     yield world
     for client in world.clients:
         await client.close()
@@ -177,3 +184,5 @@ async def world():
     assert not world.generation.live, "a process was left behind"
     leaked = asyncio.all_tasks() - {asyncio.current_task()}
     assert not leaked, "a task was left behind"
+    assert not complaints
+    assert not world.log.of("request.failed"), "an exception came out of a listener"
