@@ -15,7 +15,7 @@ from engine.cli.console import Console, color_option, pass_console
 from engine.cli.selector import Selector
 from engine.cli.shown import serialize
 from engine.cli.sources import read_files, specs_of, values_of
-from engine.cli.target import Item, Target, find, outcome, same_document
+from engine.cli.target import Item, Known, Target, outcome, same_document
 from engine.cli.waiting import wait
 from engine.cli.wanted import RESOURCES
 from engine.errors import ConflictError, Diagnostic, Place
@@ -125,17 +125,19 @@ async def _write(
     namespaces = tuple(dict.fromkeys([*(item.namespace for item in items), connection.namespace]))
     async with connection.target(author=_author()) as target:
         stored = await target.items(resource, Query(namespaces=namespaces))
-        gone = [item for item in stored if _is_pruned(item, items, options)]
-        staying = [item for item in stored if item not in gone]
+        known = Known(stored)
+        gone = _pruned(stored, items, known, options)
+        gone_ids = {item.id for item in gone}
+        staying = [item for item in stored if item.id not in gone_ids]
         problems += _checked(items, existing=staying, strict=options.strict)
         if problems:
             console.report(problems)
         if has_errors(problems):
             return 1
-        writes = [*(_put(item, stored) for item in items), *(_delete(item) for item in gone)]
+        writes = [*(_put(item, known) for item in items), *(_delete(item) for item in gone)]
         if options.dry_run:
             outcomes = [
-                *(_foresee(item, stored) for item in items),
+                *(_foresee(item, known) for item in items),
                 *(outcome("deleted", item) for item in gone),
             ]
         else:
@@ -159,15 +161,17 @@ def _author() -> str | None:
         return None
 
 
-def _is_pruned(item: Item, written: Sequence[Item], options: Options) -> bool:
-    return (
-        options.prune and options.selector.admits(item.labels) and all(find([item], each) is None for each in written)
-    )
+def _pruned(stored: Sequence[Item], written: Sequence[Item], known: Known, options: Options) -> list[Item]:
+    """What the selector means and nothing that is written replaces."""
+    if not options.prune:
+        return []
+    kept = {before.id for item in written if (before := known.find(item)) is not None}
+    return [item for item in stored if item.id not in kept and options.selector.admits(item.labels)]
 
 
-def _put(item: Item, stored: Sequence[Item]) -> Write:
+def _put(item: Item, known: Known) -> Write:
     """The write of one item. Its revision guards what is there and differs; a new one has nothing to guard."""
-    before = find(stored, item)
+    before = known.find(item)
     guarded = item.revision and before is not None and not same_document(before, item)
     expect = item.revision if guarded else None
     return PutSpec(item, expect) if isinstance(item, Spec) else PutValue(item, expect)
@@ -179,9 +183,16 @@ def _delete(item: Item) -> Write:
     return delete(id=item.id, namespace=item.namespace, expect=item.revision)
 
 
-def _foresee(item: Item, stored: Sequence[Item]) -> Outcome:
-    """What writing the item would do. Raises ConflictError for a stale revision."""
-    before = find(stored, item)
+def _foresee(item: Item, known: Known) -> Outcome:
+    """What writing the item would do. Raises ConflictError for a stale revision, and for a name that another id holds."""
+    before = known.find(item)
+    holder = known.get(namespace=item.namespace, name=item.name)
+    if item.id and holder is not None and holder.id != item.id:
+        raise ConflictError(
+            f"the name of {item.label} belongs to the id {holder.id}",
+            place=item.place,
+            hint="leave out the id to change that one, or give this one another name",
+        )
     if before is None:
         return outcome("created", item)
     if same_document(before, item):

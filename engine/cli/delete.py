@@ -10,7 +10,7 @@ from engine.cli import wanted
 from engine.cli.connection import Connection, connection_options, run
 from engine.cli.console import Console, color_option, pass_console
 from engine.cli.sources import read_files, specs_of, values_of
-from engine.cli.target import Item, Target, find
+from engine.cli.target import Item, Known, Target
 from engine.cli.wanted import RESOURCES
 from engine.errors import Diagnostic, DiagnosticsError, NotFoundError, Place
 from engine.spec.model import Spec
@@ -105,14 +105,15 @@ async def _by_files(
     namespaces = tuple(dict.fromkeys(item.namespace for item in items))
     async with connection.target() as target:
         stored = await target.items(resource, Query(namespaces=namespaces))
-        missing = [item for item in items if find(stored, item) is None]
+        known = Known(stored)
+        missing = [item for item in items if known.find(item) is None]
         if missing and not ignore_not_found:
             raise NotFoundError(
                 f"not there, so nothing was deleted: {', '.join(item.label for item in missing)}",
                 place=missing[0].place,
                 hint="--ignore-not-found deletes the others",
             )
-        chosen = [before for item in items if (before := find(stored, item)) is not None]
+        chosen = [before for item in items if (before := known.find(item)) is not None]
         await _delete(console, target, chosen, dry_run=dry_run)
     return 0
 

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Iterable, Sequence
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from types import TracebackType
 from typing import Final, Self
 
 from engine.cli.client import Client
-from engine.cli.target import PATIENCE, Event, Item, difference, find, outcome, same_document
+from engine.cli.target import PATIENCE, Event, Item, Known, difference, outcome, same_document
 from engine.errors import ConflictError, NotFoundError
 from engine.store.instance import Instance
 from engine.store.query import Page, Query
@@ -71,7 +71,7 @@ class ServerTarget:
         outcomes |= {index: outcome("deleted", item) for index, item in gone.items()}
         return [outcomes[index] for index in range(len(writes))]
 
-    async def _stored(self, writes: Sequence[Write]) -> dict[Resource, Page[Item]]:
+    async def _stored(self, writes: Sequence[Write]) -> dict[Resource, Known]:
         """What there is in the namespaces that the writes are about."""
         named: dict[Resource, dict[str, None]] = {}
         for write in writes:
@@ -79,7 +79,8 @@ class ServerTarget:
             assert namespace is not None, "verbs name the namespace of all that they write"
             named.setdefault(resource_of(write), {})[namespace] = None
         return {
-            resource: await self.items(resource, Query(namespaces=tuple(spaces))) for resource, spaces in named.items()
+            resource: Known(await self.items(resource, Query(namespaces=tuple(spaces))))
+            for resource, spaces in named.items()
         }
 
     @asynccontextmanager
@@ -97,14 +98,14 @@ class ServerTarget:
             known = {item.id: item for item in now}
 
 
-def _before(items: Iterable[Item], write: Write) -> Item | None:
+def _before(known: Known, write: Write) -> Item | None:
     """What is there of a write. Raises NotFoundError for a deletion of nothing."""
     if not isinstance(write, Delete):
-        return find(items, subject_of(write))
-    for item in items:
-        if item.id == write.id if write.id else (item.namespace, item.name) == (write.namespace, write.name):
-            return item
-    raise NotFoundError(f"no {resource_of(write)} {write.name or write.id!r}")
+        return known.find(subject_of(write))
+    found = known.get(id=write.id, namespace=write.namespace, name=write.name)
+    if found is None:
+        raise NotFoundError(f"no {resource_of(write)} {write.name or write.id!r}")
+    return found
 
 
 def _stale(item: Item, here: Item, expect: int | None) -> ConflictError:

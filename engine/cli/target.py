@@ -69,15 +69,28 @@ def same_document(stored: Item, written: Item) -> bool:
     return stored.name == written.name and _said(stored) == _said(written)
 
 
-def find(items: Iterable[Item], wanted: Item) -> Item | None:
-    """The stored item that `wanted` would replace: the one with its id, or else its namespace and name."""
-    by_name = None
-    for item in items:
-        if wanted.id and item.id == wanted.id:
-            return item
-        if wanted.name and (item.namespace, item.name) == (wanted.namespace, wanted.name):
-            by_name = item
-    return None if wanted.id else by_name
+class Known:
+    """Stored items, to be found by what would replace them."""
+
+    def __init__(self, items: Iterable[Item]) -> None:
+        self._by_id: dict[str, Item] = {}
+        self._by_name: dict[tuple[str, str], Item] = {}
+        for item in items:
+            self._by_id[item.id] = item
+            if item.name:
+                self._by_name[item.namespace, item.name] = item
+
+    def find(self, wanted: Item) -> Item | None:
+        """The item that `wanted` would replace: the one with its id, or, if it has none, its namespace and name."""
+        if wanted.id:
+            return self.get(id=wanted.id)
+        return self.get(namespace=wanted.namespace, name=wanted.name)
+
+    def get(self, *, id: str | None = None, namespace: str | None = None, name: str | None = None) -> Item | None:
+        """The item with this id, or else with this namespace and name."""
+        if id:
+            return self._by_id.get(id)
+        return self._by_name.get((namespace, name)) if namespace and name else None
 
 
 def _said(item: Item) -> str:

@@ -24,6 +24,8 @@ class Limits:
     """Frames (nodes that wait for an answer) at one time; then `too deep`."""
     hops: int = 10_000_000
     """Hops in all, which ends a cycle that only grows; then `too many hops`."""
+    forks: int = 10_000
+    """Children within children; then `forked too deep`."""
     queue: int = 10_000
     """Packets of one process that wait before one reader; then `too many packets wait`."""
     loop_budget: float = 0.010

@@ -24,7 +24,7 @@ from enum import Enum
 from time import monotonic
 from typing import TYPE_CHECKING, Any
 
-from engine.errors import Code, ErrorValue
+from engine.errors import Code, ErrorValue, WeirError
 from engine.flow.exchange import Exchange, is_being_cancelled
 from engine.flow.port import InPort, OutPort, Reader
 
@@ -77,6 +77,7 @@ class Process:
     state: State = State.RUNNING
     error: ErrorValue | None = None
     hops: int = 0
+    level: int = 0
     children: set[Process] | None = None
     exchanges: set[Exchange] | None = None
     readers: dict[InPort, Reader] | None = None
@@ -181,11 +182,15 @@ class Process:
     def fork(self, *, deadline: float | None = None) -> Process:
         """A child on the same generation, with this process's data as they are now.
 
-        The child's maker ends it. A parent that ends waits for it; a parent that is cancelled cancels it.
+        The child's maker ends it. A parent that ends waits for it; a parent that is cancelled cancels it. Children
+        nested deeper than `limits.forks` are refused with a WeirError.
         """
+        if self.level >= self.generation.limits.forks:
+            raise WeirError("forked too deep", code=Code.LIMIT, hint="a cycle through fork; the limit is limits.forks")
         if deadline is None or (self.deadline is not None and self.deadline < deadline):
             deadline = self.deadline
         child = Process(self.generation, parent=self, deadline=deadline, origin=self.origin)
+        child.level = self.level + 1
         if self._data is not None:
             child._data = self._data
             child._shared = self._shared = True
@@ -245,17 +250,19 @@ class Process:
         The process itself ends when its maker, who gets that answer, calls :meth:`exit`. One that has been ended
         already, and waits for its children, cancels them.
         """
-        if self.state not in (State.RUNNING, State.ENDING) or self._cancelled:
-            return
-        self._cancelled = True
-        if self.error is None:
-            self.error = error or ErrorValue(Code.CANCELLED.title, Code.CANCELLED)
-        if self.state is State.RUNNING:
-            self.state = State.CANCELLING
-        for exchange in tuple(self.exchanges or ()):
-            exchange.abort(self.error)
-        for child in tuple(self.children or ()):
-            child.cancel(self.error)
+        todo = [self]  # a list, and no recursion: children may be nested deeper than Python's stack
+        while todo:
+            process = todo.pop()
+            if process.state not in (State.RUNNING, State.ENDING) or process._cancelled:
+                continue
+            process._cancelled = True
+            if process.error is None:
+                process.error = error or ErrorValue(Code.CANCELLED.title, Code.CANCELLED)
+            if process.state is State.RUNNING:
+                process.state = State.CANCELLING
+            for exchange in tuple(process.exchanges or ()):
+                exchange.abort(process.error)
+            todo.extend(process.children or ())
 
     def exit(self, error: ErrorValue | None = None) -> None:
         """End the process, cleanly or with `error`. It returns at once; :meth:`join` waits for the end.
@@ -315,17 +322,18 @@ class Process:
     def _expire(self) -> None:
         self.cancel(ErrorValue(Code.DEADLINE.title, Code.DEADLINE))
 
-    def _child_over(self, child: Process) -> None:
-        if self.children is not None:
-            self.children.discard(child)
-        self._end_if_idle()
-
     def _end_if_idle(self) -> None:
-        if self.state is State.ENDING and not self.children and not self.exchanges and self._exit_task is None:
-            if self._settle_hooks is not None:
-                self._exit_task = asyncio.ensure_future(self._settle_then_exit())
-            else:
-                self._run_exit_hooks()
+        if self._may_end():
+            self._over()
+
+    def _may_end(self) -> bool:
+        """Begin with the end if nothing stands in its way; whether it is through with its hooks by now."""
+        if self.state is not State.ENDING or self.children or self.exchanges or self._exit_task is not None:
+            return False
+        if self._settle_hooks is not None:
+            self._exit_task = asyncio.ensure_future(self._settle_then_exit())
+            return False
+        return self._run_exit_hooks()
 
     async def _settle_then_exit(self) -> None:
         while self._settle_hooks is not None:
@@ -334,9 +342,11 @@ class Process:
                 self.error = self.error or failed
             except asyncio.CancelledError as exc:
                 self.error = self.error or self._hook_failed(exc)
-        self._run_exit_hooks()
+        if self._run_exit_hooks():
+            self._over()
 
-    def _run_exit_hooks(self) -> None:
+    def _run_exit_hooks(self) -> bool:
+        """Run the hooks up to one that must be awaited; whether all have run."""
         while self._exit_hooks:
             hook = self._exit_hooks.pop()
             try:
@@ -346,8 +356,8 @@ class Process:
                 continue
             if result is not None:
                 self._exit_task = asyncio.ensure_future(self._finish_exit_hooks(result))
-                return
-        self._over()
+                return False
+        return True
 
     async def _finish_exit_hooks(self, waiting: Awaitable[None]) -> None:
         try:
@@ -355,26 +365,32 @@ class Process:
         except (Exception, asyncio.CancelledError) as exc:
             # Cancelled or not, what is left to release is released.
             self.generation.report(self, exc)
-        self._run_exit_hooks()
+        if self._run_exit_hooks():
+            self._over()
 
     def _hook_failed(self, error: BaseException) -> ErrorValue:
         self.generation.report(self, error)
         return ErrorValue.of(error)
 
     def _over(self) -> None:
-        if self.state.is_over:
-            return
-        if self._cancelled:
-            self.state = State.CANCELLED
-        else:
-            self.state = State.DONE if self.error is None else State.FAILED
-        if self._timer is not None:
-            self._timer.cancel()
-        self.generation.leave(self)
-        if self.parent is not None:
-            self.parent._child_over(self)
-        if self._closed is not None and not self._closed.done():
-            self._closed.set_result(None)
+        """The end, and that of every ancestor that only waited for this."""
+        process: Process | None = self
+        while process is not None and not process.state.is_over:
+            if process._cancelled:
+                process.state = State.CANCELLED
+            else:
+                process.state = State.DONE if process.error is None else State.FAILED
+            if process._timer is not None:
+                process._timer.cancel()
+            process.generation.leave(process)
+            if process._closed is not None and not process._closed.done():
+                process._closed.set_result(None)
+            parent = process.parent
+            if parent is None:
+                return
+            if parent.children is not None:
+                parent.children.discard(process)
+            process = parent if parent._may_end() else None
 
     def __repr__(self) -> str:
         return f"<Process {self._id or hex(id(self))} {self.state.value} of {self.generation!r}>"

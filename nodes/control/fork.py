@@ -10,13 +10,12 @@ from __future__ import annotations
 import asyncio
 from typing import Final
 
-from engine.errors import Code, ErrorValue, WeirError
+from engine.errors import ErrorValue
 from engine.flow import NONE, Exchange, Mode, OneToOne, OutPort, Payload, Process
 from engine.graph.context import Context
 from engine.graph.scheme import Codec
 from engine.spec.schema import NodeSpec
 
-_LEVEL: Final = "fork.level"
 _INLINE_LEVELS: Final = 8
 """Forks within forks that start on one Python stack."""
 
@@ -44,12 +43,8 @@ class Fork(OneToOne):
         number = process.generation.number
         if not self.out.at(number):
             return NONE
-        level = process.get(_LEVEL, 0) + 1
-        if level > process.generation.limits.depth:
-            raise WeirError("too deep", code=Code.LIMIT, hint="a cycle through a fork that never ends")
         child = process.fork()
-        child.set(_LEVEL, level)
-        if level % _INLINE_LEVELS == 0:
+        if child.level % _INLINE_LEVELS == 0:
             self._carry_on(child, None, payload)
             return NONE
         exchange = child.start(self.out, payload)

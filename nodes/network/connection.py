@@ -13,9 +13,9 @@ a body, either way, and :data:`KEEP_ALIVE` between two requests.
 from __future__ import annotations
 
 import asyncio
-import time
+import socket
+import struct
 from collections.abc import AsyncIterable, Awaitable, Callable
-from email.utils import formatdate
 from typing import Any
 
 from aiohttp import web
@@ -27,8 +27,9 @@ from aiohttp.streams import StreamReader
 from engine.errors import Code, InvalidError, WeirError
 from engine.graph.context import Log
 from nodes.network.body import too_large
+from nodes.network.head import Clock, head_of
 from nodes.network.identity import REQUEST_ID, RequestIds, is_sane
-from nodes.network.problem import problem, reason_phrase
+from nodes.network.problem import problem
 from nodes.network.response import Response, problem_response
 
 HEAD_TIMEOUT = 30.0
@@ -40,21 +41,7 @@ KEEP_ALIVE = 75.0
 MAX_LINE = 16_384
 """Bytes of a request line, and of one header."""
 
-
-class Clock:
-    """The Date header, written once a second."""
-
-    def __init__(self) -> None:
-        self._second = 0
-        self._text = ""
-
-    def date(self) -> str:
-        """Now, as in `Sun, 06 Nov 1994 08:49:37 GMT`."""
-        now = int(time.time())
-        if now != self._second:
-            self._second = now
-            self._text = formatdate(now, usegmt=True)
-        return self._text
+_RESET = struct.pack("ii", 1, 0)
 
 
 class HttpServer(web.Server):
@@ -160,8 +147,14 @@ class Connection(web.RequestHandler):
 
     def abort(self) -> None:
         """Cut the connection, so that the client sees that what it got is not the whole."""
-        if self.transport is not None:
-            self.transport.abort()
+        transport = self.transport
+        if transport is None:
+            return
+        sock = transport.get_extra_info("socket")
+        if sock is not None:
+            # An end in good order would tell a client without chunks that this was all: reset it instead.
+            sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _RESET)
+        transport.abort()
 
     def handle_error(  # type: ignore[override]  # a plain response: see above
         self,
@@ -171,9 +164,9 @@ class Connection(web.RequestHandler):
         message: str | None = None,
     ) -> Sent:
         """Answer what aiohttp could not parse, and what a handler has failed to handle."""
-        if request.begun:
+        if request.begun or isinstance(exc, ConnectionError):
             self.abort()
-            raise ConnectionResetError("the response has already begun") from exc
+            raise ConnectionResetError("no response can be written any more") from exc
         if exc is not None and not isinstance(exc, HttpProcessingError):
             self.server.log.error("request.failed", remote=self.remote, exc_info=exc)
             return request.refuse(problem(status))
@@ -202,7 +195,7 @@ class Connection(web.RequestHandler):
 class HttpRequest:
     """One request: `message` is its head, `content` its body."""
 
-    __slots__ = ("_task", "begun", "connection", "content", "id", "is_last", "message")
+    __slots__ = ("_task", "begun", "connection", "content", "has_own_id", "id", "is_last", "message")
 
     def __init__(
         self,
@@ -223,6 +216,7 @@ class HttpRequest:
         given = message.headers.get(REQUEST_ID)
         self.id: str = given if given is not None and is_sane(given) else connection.server.ids.make()
         """What the client calls the request in `X-Request-Id`, if that is sane, else an id of our own."""
+        self.has_own_id = self.id is not given
 
     @property
     def has_body(self) -> bool:
@@ -259,7 +253,7 @@ class HttpRequest:
         body = response.body
         assert isinstance(body, bytes)
         keep_alive = self._keep_alive(response)
-        head = self._head(response, keep_alive=keep_alive, length=len(body))
+        head = self._head(response, len(body), keep_alive=keep_alive)
         self.begun = True
         if response.has_no_body or self.message.method == "HEAD":
             body = b""
@@ -279,7 +273,7 @@ class HttpRequest:
         size = 0
         try:
             self.begun = True
-            connection.write(self._head(response, keep_alive=keep_alive, length=None))
+            connection.write(self._head(response, None, keep_alive=keep_alive))
             if self.message.method != "HEAD":
                 async for piece in stream:
                     data = piece.encode() if isinstance(piece, str) else bytes(piece)
@@ -311,42 +305,15 @@ class HttpRequest:
             return not any(name == "Connection" and value.lower() == "close" for name, value in response.lines)
         return True
 
-    def _head(self, response: Response, *, keep_alive: bool, length: int | None) -> bytes:
-        status = response.status
-        reason = response.reason if response.reason is not None else reason_phrase(status)
-        date = self.connection.server.clock.date()
-        is_old = self.message.version == HttpVersion10
-        if (
-            keep_alive
-            and not is_old
-            and not response.lines
-            and length is not None
-            and response.content_type is not None
-        ):
-            # Nearly every response; the rest of this method says the same, line by line.
-            return (
-                f"HTTP/1.1 {status} {reason}\r\nContent-Type: {response.content_type}\r\nDate: {date}\r\n"
-                f"X-Request-Id: {self.id}\r\nContent-Length: {length}\r\n\r\n"
-            ).encode()
-        lines = [f"HTTP/1.1 {status} {reason}"]
-        if response.content_type is not None:
-            lines.append(f"Content-Type: {response.content_type}")
-        lines += [f"{name}: {value}" for name, value in response.lines if name != "Connection"]
-        names = {name for name, _ in response.lines}
-        if "Date" not in names:
-            lines.append(f"Date: {date}")
-        if "X-Request-Id" not in names:
-            lines.append(f"X-Request-Id: {self.id}")
-        if not keep_alive:
-            lines.append("Connection: close")
-        elif is_old:
-            lines.append("Connection: keep-alive")
-        if length is None:
-            if not is_old:
-                lines.append("Transfer-Encoding: chunked")
-        elif not response.has_no_body:
-            lines.append(f"Content-Length: {length}")
-        return ("\r\n".join(lines) + "\r\n\r\n").encode()
+    def _head(self, response: Response, length: int | None, *, keep_alive: bool) -> bytes:
+        return head_of(
+            response,
+            length,
+            date=self.connection.server.clock.date(),
+            request_id=self.id,
+            keep_alive=keep_alive,
+            is_old=self.message.version == HttpVersion10,
+        )
 
     async def _read(self, limit: int) -> bytes:
         parts: list[bytes] = []

@@ -129,6 +129,7 @@ class Listener(ZeroToOne):
         try:
             payload = payload_of(message, request.connection.remote)
         except WeirError as error:
+            request.is_last = request.has_body
             return self._run(request, {}, error.value, began)
         if request.has_body:
             return self._receive(request, payload, began)
@@ -160,7 +161,9 @@ class Listener(ZeroToOne):
     async def _run(self, request: HttpRequest, payload: dict[str, Any], error: ErrorValue | None, began: float) -> Sent:
         """Run the flow for a request that has arrived as a whole (or has an `error`), and write the answer."""
         process = self._ctx.process(deadline=None if self._timeout is None else self._time() + self._timeout)
-        process.id = request.id
+        if request.has_own_id:
+            # A client may use its own id as often as it likes; that of a process is unique.
+            process.id = request.id
         failure: ErrorValue | None = None
         try:
             if error is None:

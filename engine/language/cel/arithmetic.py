@@ -70,7 +70,7 @@ def add(left: Any, right: Any, max_size: int) -> Any:
         if kind is UInt:
             return _uint_in_range(int(left) + int(right), left, right)
         if kind is timedelta:
-            return duration_in_range(left + right)
+            return duration_in_range(duration_in_range(left) + duration_in_range(right))
     if isinstance(left, (list, tuple)) and isinstance(right, (list, tuple)):
         return check_size([*left, *right], max_size)
     if isinstance(left, datetime) and isinstance(right, timedelta):
@@ -91,9 +91,9 @@ def subtract(left: Any, right: Any) -> Any:
         return _uint_in_range(int(left) - int(right), left, right)
     if isinstance(right, timedelta):
         if isinstance(left, timedelta):
-            return duration_in_range(left - right)
+            return duration_in_range(duration_in_range(left) - duration_in_range(right))
         if isinstance(left, datetime):
-            return _shifted(left, -right)
+            return _shifted(left, -duration_in_range(right))
     if isinstance(left, datetime) and isinstance(right, datetime):
         return duration_in_range(left - right)
     raise no_overload("_-_", left, right)
@@ -158,5 +158,5 @@ def negate(value: Any) -> Any:
     if value.__class__ is float:
         return -value
     if isinstance(value, timedelta):
-        return duration_in_range(-value)
+        return -duration_in_range(value)
     raise no_overload("-_", value)

@@ -23,6 +23,7 @@ from engine.language.cel.access import (
 )
 from engine.language.cel.arithmetic import add, divide, modulo, multiply, negate, subtract
 from engine.language.cel.equality import equals, find_key
+from engine.language.cel.library.regex import search
 from engine.language.cel.order import greater, greater_equal, less, less_equal
 from engine.language.cel.values import NONE, Optional, export, limit_reached, no_overload, type_name
 
@@ -155,7 +156,7 @@ def match_text(compiled: Any, text: Any) -> bool:
     """`text.matches('…')` with a pattern that was compiled with the program."""
     if not isinstance(text, str):
         raise no_overload("matches", text, "")
-    return compiled.search(text) is not None
+    return search(compiled, text) is not None
 
 
 RUNTIME: Mapping[str, Any] = MappingProxyType(

@@ -177,6 +177,13 @@ def test_a_spec_is_renamed_by_its_id(weir):
     assert weir("get", "-o", "name").stdout == "probe/z\n"
 
 
+@pytest.mark.parametrize("dry", [[], ["--dry-run"]])
+def test_a_name_that_another_id_holds_is_a_conflict(weir, dry):
+    weir("apply", "-f", "-", input=A)
+    text = "kind: probe\nid: 0192f0c1-2345-7abc-8def-0123456789ab\nname: a\n"
+    assert weir("apply", "-f", "-", *dry, input=text, code=1).stderr.startswith("error: ")
+
+
 def test_outputs(weir):
     assert weir("apply", "-f", "-", "-o", "name", input=A).stdout == "probe/a\n"
     [spec] = json.loads(weir("apply", "-f", "-", "-o", "json", input=A).stdout)
@@ -262,3 +269,8 @@ def test_the_message_is_kept(weir, home):
     [entry] = asyncio.run(history())
     assert entry.message == "because"
     assert entry.author
+
+
+def test_a_mistake_in_a_file_needs_no_store(weir):
+    weir("apply", "-f", "-", input="- {kind: probe}\n", code=1)
+    assert not (weir.folder / "weir.db").exists()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 from typing import Any
 
 from engine.errors import ExpressionError
@@ -28,13 +29,27 @@ def compile_pattern(pattern: str) -> Any:
         raise ExpressionError("bad regular expression: half of a surrogate pair") from None
 
 
-def search(compiled: Any, text: str) -> bool:
-    """Whether the compiled pattern is found anywhere in `text`."""
-    return compiled.search(text) is not None
+def search(compiled: Any, text: str) -> Any:
+    """The first match of the compiled pattern anywhere in `text`, or `None`."""
+    try:
+        return compiled.search(text)
+    except UnicodeEncodeError:
+        raise _half_a_pair() from None
+
+
+def _every_match(compiled: Any, text: str) -> Iterator[Any]:
+    try:
+        yield from compiled.finditer(text)
+    except UnicodeEncodeError:
+        raise _half_a_pair() from None
+
+
+def _half_a_pair() -> ExpressionError:
+    return ExpressionError("the text holds half of a surrogate pair, in which no pattern can be looked for")
 
 
 def _matches(text: str, pattern: str) -> bool:
-    return search(compile_pattern(pattern), text)
+    return search(compile_pattern(pattern), text) is not None
 
 
 def _group(compiled: Any) -> int:
@@ -47,7 +62,7 @@ def _group(compiled: Any) -> int:
 def _extract(text: str, pattern: str) -> Optional:
     compiled = compile_pattern(pattern)
     group = _group(compiled)
-    found = compiled.search(text)
+    found = search(compiled, text)
     if found is None or found.group(group) is None:
         return NONE
     return Optional(found.group(group), present=True)
@@ -56,7 +71,7 @@ def _extract(text: str, pattern: str) -> Optional:
 def _extract_all(text: str, pattern: str) -> list[str]:
     compiled = compile_pattern(pattern)
     group = _group(compiled)
-    texts = (found.group(group) for found in compiled.finditer(text))
+    texts = (found.group(group) for found in _every_match(compiled, text))
     return [found for found in texts if found is not None]
 
 
@@ -85,7 +100,7 @@ def _replace(max_size: int, text: str, pattern: str, replacement: str, count: in
     pieces = _replacement(compiled, replacement)
     out: list[str] = []
     at = length = 0
-    for done, found in enumerate(compiled.finditer(text)):
+    for done, found in enumerate(_every_match(compiled, text)):
         if done == count:
             break
         new = [text[at : found.start()]]

@@ -42,7 +42,7 @@ def test_index(value, key, expected) -> None:
     ("value", "key"), [([5, 6], 2), ([5, 6], -1), ([], 0), ({}, "a"), ({1: "x"}, True), ({"1": "x"}, 1)]
 )
 def test_absent(value, key) -> None:
-    with pytest.raises(ExpressionError, match="outside a list|no such key"):
+    with pytest.raises(ExpressionError, match=r"outside a list|no such key"):
         index(value, key)
     assert index_optional(value, key) is NONE
     assert index_optional(NONE, key) is NONE
@@ -53,7 +53,7 @@ def test_absent(value, key) -> None:
 )
 def test_no_index(value, key) -> None:
     for read in (index, index_optional):
-        with pytest.raises(ExpressionError, match="list index|no such overload"):
+        with pytest.raises(ExpressionError, match=r"list index|no such overload"):
             read(value, key)
 
 
@@ -65,7 +65,7 @@ def test_fields() -> None:
     assert select(some({}), "a") is NONE
     assert select_optional(NONE, "a") is NONE
     for read in (select, select_optional, has_field):
-        with pytest.raises(ExpressionError, match="list|only a map"):
+        with pytest.raises(ExpressionError, match=r"list|only a map"):
             read([1], "a")
 
 

@@ -21,9 +21,25 @@ from engine.language.protocol import Options
 from engine.spec.model import Spec, parse_specs
 from engine.spec.schema import decode
 
-MODULES = (
-    "block cache for_ fork if_ merge nop pipe reduce retry sleep snippet split step switch throw try_".split()
-)
+MODULES = [
+    "block",
+    "cache",
+    "for_",
+    "fork",
+    "if_",
+    "merge",
+    "nop",
+    "pipe",
+    "reduce",
+    "retry",
+    "sleep",
+    "snippet",
+    "split",
+    "step",
+    "switch",
+    "throw",
+    "try_",
+]
 
 
 class TurnedClock(Clock):
@@ -208,7 +224,13 @@ class Bench:
 
     def context(self, spec: Spec) -> Context:
         site: Any = SimpleNamespace(
-            kind=spec.kind, namespace="test", name=spec.name, id="", label=spec.label, place=spec.place, origin=spec.origin
+            kind=spec.kind,
+            namespace="test",
+            name=spec.name,
+            id="",
+            label=spec.label,
+            place=spec.place,
+            origin=spec.origin,
         )
         log: Any = SimpleNamespace(debug=None, info=None, warning=None, error=None)
         return Context(

@@ -9,7 +9,23 @@ import pytest
 from engine.spec.model import parse_specs
 from engine.spec.schema import check, field_names, json_schema
 from nodes.control import (
-    block, cache, for_, fork, if_, merge, nop, pipe, reduce, retry, sleep, snippet, split, step, switch, throw, try_,
+    block,
+    cache,
+    for_,
+    fork,
+    if_,
+    merge,
+    nop,
+    pipe,
+    reduce,
+    retry,
+    sleep,
+    snippet,
+    split,
+    step,
+    switch,
+    throw,
+    try_,
 )  # fmt: skip
 
 CODECS = [
@@ -45,5 +61,7 @@ def test_an_unknown_field_is_an_error(codec):
 
 
 def test_the_bench_knows_all_kinds(bench):
-    assert {codec.kind for codec in CODECS} | {"loop", "foreach", "call", "wait", "swtich", "combine"} == set(bench.codecs)
+    assert {codec.kind for codec in CODECS} | {"loop", "foreach", "call", "wait", "swtich", "combine"} == set(
+        bench.codecs
+    )
     assert all(inspect.getdoc(codec.spec) for codec in CODECS)

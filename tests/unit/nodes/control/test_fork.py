@@ -5,7 +5,7 @@ import asyncio
 import pytest
 
 from engine.errors import Code, ErrorValue
-from engine.flow import NONE, Limits, Process, State
+from engine.flow import NONE, Limits, State
 
 OUT = "{kind: fork, name: f, ports: {out: [{name: a}]}}"
 BOTH = "{kind: fork, name: f, ports: {out: [{name: a}], error: [{name: h}]}}"
@@ -273,7 +273,7 @@ def test_a_cycle_that_never_ends_is_ended(run, bench):
 
     flow = bench.flow("{kind: fork, name: f, ports: {out: [{name: a}]}}", a=note)
     flow["a"].out.link(1, [flow["f"].in_port("in")])
-    flow.generation = flow.make_generation(limits=Limits(depth=100))
+    flow.generation = flow.make_generation(limits=Limits(forks=100))
 
     async def main():
         assert await flow.ask("f", 0) is NONE
@@ -296,18 +296,5 @@ def test_a_process_that_is_cancelled_forks_nothing_that_runs(run, bench):
         await flow.end(process)
         assert ran == []
         await flow.close()
-
-    run(main)
-
-
-def test_streams_of_the_fork_hold_no_process(run, bench):
-    flow = bench.flow(OUT, a=lambda x: x)
-
-    async def main():
-        process = flow.process()
-        await flow.ask("f", 1, process=process)
-        assert isinstance(process, Process)
-        assert not process.children
-        await flow.end(process)
 
     run(main)

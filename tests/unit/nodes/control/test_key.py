@@ -35,7 +35,11 @@ def test_equal_payloads_have_equal_keys(left, right):
 
 
 PAYLOADS = st.recursive(
-    st.none() | st.booleans() | st.integers(-2, 2) | st.sampled_from(["", "a", "1"]) | st.sampled_from([0.0, 1.0, -1.5]),
+    st.none()
+    | st.booleans()
+    | st.integers(-2, 2)
+    | st.sampled_from(["", "a", "1"])
+    | st.sampled_from([0.0, 1.0, -1.5]),
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.sampled_from(["a", "b", "1"]), inner, max_size=3),
     max_leaves=6,
 )

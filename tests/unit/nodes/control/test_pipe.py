@@ -9,8 +9,12 @@ STAGES = {"a": lambda x: x + 1, "b": lambda x: x * 10, "got": lambda x: ("got", 
 
 
 def build(bench, fail, **ports):
-    links = ", ".join(f"'{port.replace('_', '[') + ']' if '_' in port else port}': [{{name: {to}}}]" for port, to in ports.items())
-    return bench.flow(f"{{kind: pipe, name: p, ports: {{{links}}}}}", **STAGES, bad=fail, h=lambda e: "caught " + e.text)
+    links = ", ".join(
+        f"'{port.replace('_', '[') + ']' if '_' in port else port}': [{{name: {to}}}]" for port, to in ports.items()
+    )
+    return bench.flow(
+        f"{{kind: pipe, name: p, ports: {{{links}}}}}", **STAGES, bad=fail, h=lambda e: "caught " + e.text
+    )
 
 
 @pytest.mark.parametrize(

@@ -21,7 +21,9 @@ class Flaky:
 
 
 def build(bench, flaky, fields="", ports="out: [{name: a}]"):
-    return bench.flow(f"{{kind: retry, name: r{fields}, ports: {{{ports}}}}}", a=lambda x: flaky(x), h=lambda e: "h " + e.text)
+    return bench.flow(
+        f"{{kind: retry, name: r{fields}, ports: {{{ports}}}}}", a=lambda x: flaky(x), h=lambda e: "h " + e.text
+    )
 
 
 @pytest.mark.parametrize(
@@ -109,7 +111,7 @@ def test_many_attempts_do_not_overflow(run, bench):
 
 @pytest.mark.parametrize("language", ["cel", "slow"])
 def test_the_condition_decides_which_errors_are_worth_it(run, bench, language):
-    when = "self.message in (\"n1\", \"n2\")"
+    when = 'self.message in ("n1", "n2")'
     flaky = Flaky(9)
     flow = build(bench, flaky, f", threshold: 9, language: {language}, when: '{when}'")
 

@@ -7,9 +7,13 @@ import pytest
 from engine.errors import Code, DiagnosticsError
 
 
-@pytest.mark.parametrize(("written", "seconds"), [("10", 0.01), ("10ms", 0.01), ("0.02s", 0.02), ("1m", 60.0), ("0", 0.0)])
+@pytest.mark.parametrize(
+    ("written", "seconds"), [("10", 0.01), ("10ms", 0.01), ("0.02s", 0.02), ("1m", 60.0), ("0", 0.0)]
+)
 def test_it_waits_that_long_and_passes_the_packet_on(run, bench, turn, written, seconds):
-    flow = bench.flow(f"{{kind: sleep, name: s, interval: {written}, ports: {{out: [{{name: o}}]}}}}", o=lambda x: ["o", x])
+    flow = bench.flow(
+        f"{{kind: sleep, name: s, interval: {written}, ports: {{out: [{{name: o}}]}}}}", o=lambda x: ["o", x]
+    )
     payload = {"x": [1, None]}
 
     async def main():

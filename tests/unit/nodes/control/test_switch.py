@@ -115,7 +115,9 @@ def test_conditions_are_required(bench, text):
 
 @pytest.mark.parametrize("field", ["matches", "match"])
 def test_a_condition_that_does_not_compile_closes_the_others(bench, field):
-    text = f"- kind: switch\n  name: s\n  {field}:\n    - {{when: self, port: out}}\n    - {{when: 'self +', port: out}}\n"
+    text = (
+        f"- kind: switch\n  name: s\n  {field}:\n    - {{when: self, port: out}}\n    - {{when: 'self +', port: out}}\n"
+    )
     with pytest.raises(DiagnosticsError) as caught:
         bench.one(text)
     assert caught.value.diagnostics[0].place.line == 5

@@ -77,7 +77,8 @@ class Client:
 
     async def read(self, method="GET"):
         head = (await self.reader.readuntil(b"\r\n\r\n")).decode("latin-1").split("\r\n")
-        _, status, reason = head[0].split(" ", 2)
+        version, status, reason = head[0].split(" ", 2)
+        assert version == "HTTP/1.1"
         lines = [(n.lower(), v) for n, _, v in (line.partition(": ") for line in head[1:] if line)]
         found = dict(lines)
         if found.get("transfer-encoding") == "chunked" and method != "HEAD":

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import json
+import tracemalloc
 import zlib
 
 import pytest
@@ -103,6 +104,17 @@ def test_the_limit_is_that_of_the_unpacked_body():
     with pytest.raises(WeirError) as caught:
         decode(gzip.compress(bytes(1001)), coding="gzip", limit=1000)
     assert caught.value.code is Code.TOO_LARGE
+
+
+def test_a_bomb_is_not_inflated():
+    bomb = gzip.compress(bytes(20_000_000))
+    tracemalloc.start()
+    try:
+        with pytest.raises(WeirError):
+            decode(bomb, coding="gzip")
+        assert tracemalloc.get_traced_memory()[1] < 1_000_000
+    finally:
+        tracemalloc.stop()
 
 
 @pytest.mark.parametrize("data", [b"nonsense", gzip.compress(b"hello")[:-9], gzip.compress(b"hello") + b"rest"])

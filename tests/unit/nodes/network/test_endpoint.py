@@ -248,6 +248,21 @@ async def test_a_port_in_use_is_an_error_with_address_spec_and_place(world):
     await node.unload()
 
 
+async def test_a_successor_that_cannot_bind_leaves_nothing_behind(world):
+    port = free_port()
+    old = await serving(world, "old", port=port)
+    client = await world.connect(old)
+    await client.ask()
+    old.retire()
+    with socket.socket() as taken:
+        taken.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        taken.bind(("127.0.0.1", port))
+        taken.listen()
+        with pytest.raises(WeirError):
+            await loaded(world, "new", port=port)
+    assert (await client.ask()).status == 503
+
+
 @pytest.mark.parametrize("host", ["203.0.113.77", "no.such.host.invalid"])
 async def test_a_host_that_is_not_here_is_an_error(world, host):
     with pytest.raises(WeirError, match=f"cannot listen on {host}:0") as caught:

@@ -171,9 +171,10 @@ async def test_a_body_beyond_the_limit_is_refused_before_it_has_come(world):
     assert (got.status, got["Connection"]) == (413, "close")
 
 
-async def test_a_chunked_body_beyond_the_limit_is_refused(world):
+@pytest.mark.parametrize("end", ["", "0\r\n\r\n"])
+async def test_a_chunked_body_beyond_the_limit_is_refused(world, end):
     client = await world.connect(await world.serve(echo, body_limit=10))
-    client.write("POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n" + "6\r\nabcdef\r\n" * 2)
+    client.write("POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n" + "6\r\nabcdef\r\n" * 2 + end)
     assert (await client.read()).status == 413
 
 
@@ -413,6 +414,26 @@ async def test_a_client_that_goes_away_cancels_its_process(world):
     assert not world.log.of("process.failed")
 
 
+async def test_a_client_that_goes_away_while_it_sends_has_no_process(world):
+    seen = []
+    client = await world.connect(await world.serve(lambda payload, process: seen.append(payload)))
+    client.write("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 2\r\n\r\na")
+    await world.until(lambda: any(each.reading for each in world.connections()))
+    client.writer.transport.abort()
+    await world.until(lambda: not world.connections())
+    assert not seen
+    assert not world.log.entries[1:], "a client that goes away is nobody's error"
+
+
+async def test_a_client_that_does_not_read_is_cut_off(world, monkeypatch):
+    monkeypatch.setattr("nodes.network.connection.STALL_TIMEOUT", 0.01)
+    client = await world.connect(await world.serve(lambda payload, process: bytes(50_000_000)))
+    client.write("GET / HTTP/1.1\r\nHost: a\r\n\r\n")
+    await world.until(lambda: world.log.of("request.served"))
+    await world.until(lambda: not world.connections())
+    assert not world.generation.live
+
+
 async def test_a_client_that_goes_away_does_not_tear_a_commit(world):
     entered, go, steps = asyncio.Event(), asyncio.Event(), []
 
@@ -477,6 +498,7 @@ async def test_the_request_id_of_the_client_is_kept_if_it_is_sane(world):
     assert (await client.ask(x_request_id="abc-1"))["X-Request-Id"] == "abc-1"
     own = (await client.ask(x_request_id="a b"))["X-Request-Id"]
     assert own != "a b"
+    assert seen[0] != "abc-1", "the id of a process is unique, whatever clients say"
     assert seen[1] == own
 
 
@@ -530,6 +552,35 @@ async def test_a_stream_that_fails_cuts_the_connection(world):
     await world.idle()
     [(_, fields)] = world.log.of("process.failed")
     assert fields["message"] == "broken"
+
+
+async def test_a_stream_that_fails_resets_a_client_that_has_no_chunks(world):
+    async def pieces():
+        yield b"one"
+        raise WeirError("broken")
+
+    client = await world.connect(await world.serve(lambda payload, process: pieces()))
+    client.write("GET / HTTP/1.0\r\n\r\n")
+    with pytest.raises(ConnectionResetError):
+        await client.read()
+
+
+async def test_a_stream_that_nobody_reads_is_closed(world):
+    closed = []
+
+    class Stream:
+        def __aiter__(self):
+            return self
+
+        async def __anext__(self):
+            raise AssertionError("nobody asked for it")
+
+        async def aclose(self):
+            closed.append(True)
+
+    client = await world.connect(await world.serve(lambda payload, process: Stream()))
+    assert (await client.ask(method="HEAD")).status == 200
+    assert closed
 
 
 async def test_a_client_that_leaves_a_stream_closes_it(world):

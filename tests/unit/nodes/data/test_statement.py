@@ -1,0 +1,51 @@
+from __future__ import annotations
+
+import pytest
+
+from engine.errors import ErrorValue, InvalidError
+from nodes.data.statement import Statement, read_statement
+
+
+@pytest.mark.parametrize(
+    ("payload", "statement"),
+    [
+        ("SELECT 1", Statement("SELECT 1")),
+        (["SELECT 1"], Statement("SELECT 1")),
+        (["SELECT 1", None], Statement("SELECT 1")),
+        (["SELECT ?", []], Statement("SELECT ?")),
+        (["SELECT ?", [True, b"x"]], Statement("SELECT ?", (1, b"x"))),
+        (["SELECT :a", {"a": 1.5}], Statement("SELECT :a", {"a": 1.5})),
+        (["I", [{"a": 1}, {"a": None}]], Statement("I", many=({"a": 1}, {"a": None}))),
+        ("ROLLBACK TO here", Statement("ROLLBACK TO here")),
+        ("rollback transaction to savepoint x", Statement("rollback transaction to savepoint x")),
+        ("SAVEPOINT begin", Statement("SAVEPOINT begin")),
+    ],
+)
+def test_statements(payload, statement):
+    assert read_statement(payload) == statement
+
+
+@pytest.mark.parametrize(
+    "payload",
+    [
+        None, 42, {"a": 1}, [], [1], ["SELECT 1", [], 3], ["SELECT 1", "x"], ["SELECT 1", 5], "", " \n", ["SELECT ?", [[1]]],
+        ["SELECT ?", [{"a": 1}, 2]], ["SELECT ?", {"a": {}}], ["SELECT ?", [2**63]], ["SELECT ?", [ErrorValue("x")]],
+        ErrorValue("x"), b"SELECT 1",
+    ],
+)  # fmt: skip
+def test_anything_else_is_invalid(payload):
+    with pytest.raises(InvalidError):
+        read_statement(payload)
+
+
+@pytest.mark.parametrize(
+    "sql",
+    ["BEGIN", "begin immediate", "COMMIT;", " end", "-- note\nROLLBACK", "/* a */ /* b */ ; commit", "ROLLBACK TOO"],
+)
+def test_transactions_are_not_for_statements(sql):
+    with pytest.raises(InvalidError, match="is not for a statement"):
+        read_statement(sql)
+
+
+def test_comments_cost_no_time():
+    assert read_statement("/**/" * 50_000 + "(").sql
