@@ -50,6 +50,7 @@ def command(
         "store.url": store,
         "workers": workers,
         "environment": pairs(environment) or None,
+        "log.level": "debug" if console.debug else None,
     }
 
     def read_config() -> Config:

@@ -114,6 +114,7 @@ def walk(
                     if began == 0.0:
                         began = perf_counter()
                     elif hops >= SLICE or perf_counter() - began > process.generation.limits.loop_budget:
+                        hops -= 1  # it counts when it is made
                         lane = lane if lane is not None else exchange.lane()
                         lane.pause(stack, opened, port, value, held)
                         return lane

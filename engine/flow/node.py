@@ -79,6 +79,11 @@ class Node:
         """The error with its place in the YAML. Kinds with code in them know better and override this."""
         return error.at(self.place) if self.place is not None else error
 
+    @property
+    def claim(self) -> tuple[str, ...] | None:
+        """What no other node of the same generation may have, in words: `("address", "127.0.0.1:8000")`."""
+        return None
+
     async def load(self) -> None:
         """Begin: open what the node needs. What it raises keeps the node from becoming active."""
 

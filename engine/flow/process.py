@@ -220,6 +220,11 @@ class Process:
         else:
             self._exit_hooks.append(hook)
 
+    @property
+    def must_settle(self) -> bool:
+        """Whether :meth:`settle` has anything to do."""
+        return self._settle_hooks is not None
+
     async def settle(self, error: ErrorValue | None = None) -> ErrorValue | None:
         """Run the settle hooks with the outcome; the error of the first that failed, or None.
 
@@ -312,6 +317,8 @@ class Process:
         self.exchanges.add(exchange)
         if self.deadline is not None and self._timer is None:
             self._timer = asyncio.get_running_loop().call_at(self.deadline, self._expire)
+        if self.state is not State.RUNNING:  # a handler has asked for the end before anything had to wait
+            exchange.abort(self.error or dropped())
 
     def exchange_over(self, exchange: Exchange) -> None:
         """An exchange that had to wait is answered and its last task is gone."""

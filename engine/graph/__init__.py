@@ -7,6 +7,7 @@
 * :mod:`~engine.graph.compile`: specs to symbols
 * :mod:`~engine.graph.wiring`: which in ports an out port leads to
 * :mod:`~engine.graph.table`: the symbols of a namespace, and the generations that processes are pinned to
+* :mod:`~engine.graph.order`: inner nodes before outer ones
 * :mod:`~engine.graph.reconcile`: reload, as one narrated function
 * :mod:`~engine.graph.check`: what can be known of specs without running them
 """

@@ -150,6 +150,22 @@ class Context:
         """A new process on the current generation. `deadline` is a time of the event loop's clock."""
         return Process(self.generation(), deadline=deadline, origin=self.site.label)
 
+    def process_failed(self, error: ErrorValue | None, **fields: Any) -> None:
+        """Log that a process has failed: once for each, by whoever made it. `fields` tell what he knows of it."""
+        if error is None:
+            return
+        write = self.log.error if error.code.http >= 500 else self.log.warning
+        details = {"details": error.details} if isinstance(error.details, str) else {}
+        write(
+            "process.failed",
+            node=error.node or self.site.label,
+            place=str(error.place or self.site.place),
+            code=error.code.label,
+            message=error.text,
+            **fields,
+            **details,
+        )
+
     def inside(self, path: Path, place: Place | None) -> Place:
         """The place in the file of a place within the text at `path` of the spec."""
         origin = self.site.origin

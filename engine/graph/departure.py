@@ -50,7 +50,7 @@ class Departures:
         self._moved = moved
         self._log = log
         self._drain = drain
-        self._waiting: list[Departure] = []
+        self._waiting: dict[Node, Departure] = {}
         self._superseded: list[Generation] = []
         self._timers: dict[int, asyncio.TimerHandle] = {}
         self._task: asyncio.Task[None] | None = None
@@ -60,7 +60,7 @@ class Departures:
     @property
     def waiting(self) -> tuple[Departure, ...]:
         """The nodes that have not been unloaded yet, outer ones first."""
-        return tuple(self._waiting)
+        return tuple(self._waiting.values())
 
     @property
     def superseded(self) -> tuple[Generation, ...]:
@@ -69,12 +69,12 @@ class Departures:
 
     def oldest(self, current: Generation) -> int:
         """The number of the oldest generation that anybody follows: a process, or the `term` flow of a node."""
-        generations = (*self._superseded, *(departure.generation for departure in self._waiting), current)
+        generations = (*self._superseded, *(departure.generation for departure in self._waiting.values()), current)
         return min(generation.number for generation in generations)
 
     def supersede(self, generation: Generation, leaving: Iterable[Departure]) -> None:
         """A new generation is published; `generation` was the current one until now."""
-        self._waiting.extend(leaving)
+        self._waiting.update((departure.node, departure) for departure in leaving)
         if generation.live:
             self._superseded.append(generation)
             loop = asyncio.get_running_loop()
@@ -97,25 +97,26 @@ class Departures:
         await self._idle.wait()
 
     def _collect(self) -> None:
-        free = [departure for departure in self._waiting if not departure.waits_for(self._superseded)]
-        if free and self._task is None:
+        if self._task is None and self._free():
             self._task = asyncio.get_running_loop().create_task(self._unload_all())
         if self._waiting:
             self._idle.clear()
         elif self._task is None:
             self._idle.set()
 
+    def _free(self) -> list[Departure]:
+        """Those that nobody can reach any more, outer ones first."""
+        return [each for each in self._waiting.values() if not each.waits_for(self._superseded)]
+
     async def _unload_all(self) -> None:
         try:
-            while True:
-                free = next((each for each in self._waiting if not each.waits_for(self._superseded)), None)
-                if free is None:
-                    return
-                try:
-                    await self._unload(free)
-                finally:
-                    self._waiting.remove(free)
-                    self._moved()
+            while free := self._free():
+                for departure in free:
+                    try:
+                        await self._unload(departure)
+                    finally:
+                        del self._waiting[departure.node]
+                self._moved()
         finally:
             self._task = None
             self._collect()

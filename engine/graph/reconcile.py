@@ -22,11 +22,12 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from time import perf_counter
 
-from engine.errors import Diagnostic, DiagnosticsError, ErrorValue
+from engine.errors import Code, Diagnostic, DiagnosticsError, ErrorValue
 from engine.flow import Generation, InPort, Node, OutPort
 from engine.graph.compile import place_of, ports_field
 from engine.graph.departure import Departure
 from engine.graph.obstacle import Obstacle
+from engine.graph.order import inner_first
 from engine.graph.status import Status
 from engine.graph.symbol import Symbol
 from engine.graph.table import Entry, LifecycleError, Table
@@ -208,6 +209,9 @@ def choose(table: Table, region: set[str]) -> tuple[Picks, dict[str, Obstacle]]:
     Everything is thought to run at first, in its newest revision. A spec that leads to something that is not there
     falls back to the revision that runs now, or else out; that may pull others with it, until nothing changes. Cycles
     are no obstacle: their members hold each other up.
+
+    Falling back can also bring something there: the old name of a spec whose new revision, with another name, cannot
+    run. So who waits only for that is decided last.
     """
     picks: Picks = {}
     obstacles: dict[str, Obstacle] = {}
@@ -217,16 +221,20 @@ def choose(table: Table, region: set[str]) -> tuple[Picks, dict[str, Obstacle]]:
         if entry.obstacle is not None:
             obstacles[id] = entry.obstacle
     todo = sorted(region)
-    while todo:
+    undecided: set[str] = set()
+    while todo or undecided:
         again: set[str] = set()
-        for id in todo:
+        for id in todo or [min(undecided)]:
             symbol = picks[id]
-            if symbol is None:
-                continue
             entry = table.entries[id]
-            obstacle = find_obstacle(table, symbol, picks, obstacles)
-            if obstacle is None:
+            obstacle = find_obstacle(table, symbol, picks, obstacles) if symbol is not None else None
+            if symbol is None or obstacle is None:
+                undecided.discard(id)
                 continue
+            if todo and _may_pass(table, symbol, picks):
+                undecided.add(id)
+                continue
+            undecided.discard(id)
             keeper = _who_must_keep(table, entry, symbol, picks, region)
             if keeper is not None:
                 other = table.entries[keeper]
@@ -275,6 +283,23 @@ def pick_target(table: Table, link: Link, picks: Picks) -> tuple[Symbol | None, 
         elif link.id or symbol.name == link.name:
             return symbol, entry
     return None, waiting
+
+
+def _may_pass(table: Table, symbol: Symbol, picks: Picks) -> bool:
+    """Whether every link that leads nowhere would lead somewhere if another spec fell back to what runs of it."""
+    for links in symbol.links.values():
+        for link in links:
+            target, _ = pick_target(table, link, picks)
+            if target is not None and target.in_ports(link.port):
+                continue
+            others = (
+                other.running
+                for other in table.reached_by(link)
+                if other.running is not None and picks.get(other.spec.id, other.running) not in (None, other.running)
+            )
+            if not any((link.id or each.name == link.name) and each.in_ports(link.port) for each in others):
+                return False
+    return True
 
 
 def _who_must_keep(table: Table, entry: Entry, symbol: Symbol, picks: Picks, region: set[str]) -> str | None:
@@ -340,13 +365,21 @@ class Plan:
                             self._lay(port, (), number)
 
     async def load(self) -> None:
-        """Load the nodes that are new, inner ones first."""
+        """Load the nodes that are new, inner ones first. Two that claim the same thing are an error of the later one."""
+        claims = {
+            claim: part
+            for claim, part in self.table.claims.items()
+            if part.node in self._staying or part.node not in self._present
+        }
         for symbol in self._order:
             for part in symbol.symbols():
                 if part.node in self._present:
                     continue
                 if self.table.passive and part.codec.trigger:
                     continue  # it is there to be asked, and never begins by itself
+                claim = part.node.claim
+                if claim is not None and claims.setdefault(claim, part) is not part:
+                    raise LoadError(symbol, _claimed(part, claim, claims[claim]))
                 self.loaded.append(part)
                 self._loading = part
                 try:
@@ -391,14 +424,20 @@ class Plan:
             if part.node not in self._staying and part.node in table.born
         ]
         table.current = self.candidate
+        for departure in leaving:
+            table.claims.pop(departure.node.claim, None)
         for part in self.loaded:
+            if part.node.claim is not None:
+                table.claims[part.node.claim] = part
             table.born[part.node] = self.candidate.number
             self._tell(part, part.node.activate)
         for departure in leaving:
             self._tell(departure.symbol, departure.node.retire)
         table.departures.supersede(before, leaving)
+        aged: set[InPort | OutPort] = set()
         for port, targets in self._relinked:
-            table.age({port, *targets, *port.targets})
+            aged |= {port, *targets, *port.targets}
+        table.age(aged)
         return leaving
 
     def _tell(self, part: Symbol, hook: Callable[[], None]) -> None:
@@ -422,25 +461,28 @@ class Plan:
         self._relinked.append((port, before))
 
     def _inner_first(self, *, old: bool = False) -> list[Symbol]:
-        """The symbols of the region, each behind those that it leads to; those in a cycle in any order."""
+        """The symbols of the region, each behind those that it leads to."""
         table = self.table
         symbols = {id: (table.entries[id].running if old else symbol) for id, symbol in self.picks.items()}
-        order: list[Symbol] = []
-        seen: set[str] = set()
-        for start in sorted(symbols):
-            stack: list[tuple[str, bool]] = [(start, False)]
-            while stack:
-                id, done = stack.pop()
-                symbol = symbols.get(id)
-                if done and symbol is not None:
-                    order.append(symbol)
-                if done or id in seen or symbol is None:
-                    continue
-                seen.add(id)
-                stack.append((id, True))
-                below = {e.spec.id for links in symbol.links.values() for link in links for e in table.reached_by(link)}
-                stack.extend((each, False) for each in sorted(below - seen, reverse=True))
-        return order
+
+        def below(id: str) -> list[str]:
+            symbol = symbols[id]
+            links = (link for links in symbol.links.values() for link in links) if symbol is not None else ()
+            return sorted({each.spec.id for link in links for each in table.reached_by(link)} & symbols.keys())
+
+        order = (symbols[id] for id in inner_first(sorted(symbols), below))
+        return [symbol for symbol in order if symbol is not None]
+
+
+def _claimed(part: Symbol, claim: tuple[str, ...], other: Symbol) -> ErrorValue:
+    """The error of a node that wants what another one has."""
+    return ErrorValue(
+        f"{' '.join(claim)} belongs to {other.site.label}",
+        Code.UNAVAILABLE,
+        place=part.site.place,
+        hint="two nodes cannot have it at the same time: change or delete one of them",
+        node=part.site.label,
+    )
 
 
 def _count(before: Sequence[InPort], after: Sequence[InPort], number: int, *, undo: bool = False) -> None:

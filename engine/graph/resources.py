@@ -39,11 +39,12 @@ class Lease(Generic[R]):
 
 
 class _Entry:
-    __slots__ = ("holds", "key", "opening")
+    __slots__ = ("closing", "holds", "key", "opening")
 
     def __init__(self, key: Hashable, opening: asyncio.Task[Any]) -> None:
         self.key = key
         self.opening = opening
+        self.closing: asyncio.Task[None] | None = None
         self.holds = 0
 
 
@@ -57,9 +58,12 @@ class Resources:
         """A lease on the resource of this key; `opener` opens it if nobody has yet.
 
         Several that ask at the same time share one opening, which runs in a task of its own: cancelling one of them
-        does not fail the others. What the opener raises is raised to all of them, and the next one tries again.
+        does not fail the others, and when none is left the opening is cancelled. What the opener raises is raised to
+        all of them, and the next one tries again. A resource that is being closed is never opened a second time
+        meanwhile.
         """
-        entry = self._entries.get(key)
+        while (entry := self._entries.get(key)) is not None and entry.closing is not None:
+            await asyncio.wait([entry.closing])
         if entry is None:
             entry = self._entries[key] = _Entry(key, asyncio.ensure_future(_call(opener)))
         entry.holds += 1
@@ -78,27 +82,35 @@ class Resources:
         return entry.opening.result()
 
     async def close(self) -> None:
-        """Close everything that is still open, held or not."""
-        entries, self._entries = list(self._entries.values()), {}
-        for entry in entries:
-            await _close(entry)
+        """Close everything that is still open, held or not. What fails is raised when all the others are closed."""
+        closing = [self._close(entry) for entry in tuple(self._entries.values())]
+        failed = [each for each in await asyncio.gather(*closing, return_exceptions=True) if each is not None]
+        if failed:
+            raise failed[0]
 
     async def _release(self, entry: _Entry) -> None:
         entry.holds -= 1
-        if entry.holds > 0:
-            return
-        if self._entries.get(entry.key) is entry:
+        if entry.holds == 0:
+            # In a task of its own: whoever gives it back may be cancelled, and it is closed all the same.
+            await asyncio.shield(self._close(entry))
+
+    def _close(self, entry: _Entry) -> asyncio.Task[None]:
+        if entry.closing is None:
+            entry.closing = asyncio.ensure_future(self._close_now(entry))
+        return entry.closing
+
+    async def _close_now(self, entry: _Entry) -> None:
+        try:
+            if not entry.opening.done():
+                entry.opening.cancel()
+                await asyncio.wait([entry.opening])
+            if entry.opening.cancelled() or entry.opening.exception() is not None:
+                return  # it never opened: whoever asked for it has been told
+            await entry.opening.result().close()
+        finally:
             del self._entries[entry.key]
-            await _close(entry)
 
 
 async def _call(opener: Callable[[], Awaitable[R]]) -> R:
     return await opener()
 
-
-async def _close(entry: _Entry) -> None:
-    try:
-        resource = await entry.opening
-    except Exception:
-        return  # it never opened: whoever asked for it has been told
-    await resource.close()

@@ -97,6 +97,8 @@ class Table:
         self.entries: dict[str, Entry] = {}
         self.values: dict[str, Value] = {}
         self.born: dict[Node, int] = {}
+        self.claims: dict[tuple[str, ...] | None, Symbol] = {}
+        """Which symbol's node has what no other may have, an address say."""
         self.unloadable: set[str] = set()
         """Specs whose newest revision compiles, but whose node could not be loaded: a port in use may become free."""
         self._reporter = reporter

@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 from typing import Final
 
-from engine.errors import ErrorValue
+from engine.errors import Code, ErrorValue
 from engine.flow import NONE, Exchange, Mode, OneToOne, OutPort, Payload, Process
 from engine.graph.context import Context
 from engine.graph.scheme import Codec
@@ -32,8 +32,9 @@ class Fork(OneToOne):
     cancels them when it is cancelled. Without a link at `out` nothing is forked.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, ctx: Context) -> None:
         super().__init__()
+        self._ctx = ctx
         self.tasks: set[asyncio.Task[None]] = set()
         # The caller's answer does not come from `out`: it goes where no link can lead.
         self.input.out = OutPort(self, "none")
@@ -52,7 +53,7 @@ class Fork(OneToOne):
             self._carry_on(child, exchange, payload)
         else:
             # Nothing was awaited, so nothing can have been opened that wants an end before the children's.
-            child.exit(_error_of(exchange.answer))
+            self._end(child, _error_of(exchange.answer))
         return NONE
 
     async def unload(self) -> None:
@@ -85,16 +86,22 @@ class Fork(OneToOne):
             answer = await child.ask(self.error, answer)
         error = _error_of(answer)
         failed = await child.settle(error)
-        child.exit(error or failed)
+        self._end(child, error or failed)
+
+    def _end(self, child: Process, error: ErrorValue | None) -> None:
+        """End the child. Nobody waits for its answer, so an error that nobody has handled is logged here."""
+        child.exit(error)
+        if error is not None and error.code is not Code.CANCELLED:
+            self._ctx.process_failed(error, process=child.id)
 
 
 def _error_of(answer: Payload) -> ErrorValue | None:
     return answer if isinstance(answer, ErrorValue) else None
 
 
-def compile_fork(_spec: ForkSpec, _ctx: Context) -> Fork:
+def compile_fork(_spec: ForkSpec, ctx: Context) -> Fork:
     """The node of a `fork`."""
-    return Fork()
+    return Fork(ctx)
 
 
 CODEC = Codec(

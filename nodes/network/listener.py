@@ -17,7 +17,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable
 from dataclasses import replace
-from time import monotonic
+from time import monotonic, perf_counter
 from typing import Any, Literal
 
 from multidict import istr
@@ -77,9 +77,9 @@ class Listener(ZeroToOne):
         return self._endpoint.address if self._endpoint is not None else None
 
     @property
-    def claim(self) -> tuple[str, str, int] | None:
-        """What no other listener of the same generation may have: its address. None for "any free port"."""
-        return ("http", self._spec.host, self._spec.port) if self._spec.port else None
+    def claim(self) -> tuple[str, ...] | None:
+        """The address. None for "any free port"."""
+        return ("address", f"{self._spec.host}:{self._spec.port}") if self._spec.port else None
 
     # --- life
 
@@ -125,7 +125,7 @@ class Listener(ZeroToOne):
     def serve(self, request: HttpRequest) -> Awaitable[Sent]:
         """Answer one request. Raises nothing but CancelledError (the client is gone) and ConnectionError (likewise)."""
         message = request.message
-        began = self._time()
+        began = perf_counter()
         try:
             payload = payload_of(message, request.connection.remote)
         except WeirError as error:
@@ -177,7 +177,7 @@ class Listener(ZeroToOne):
             outcome = failure
             if outcome is None and response.status >= 400:
                 outcome = ErrorValue(f"answered with status {response.status}", _code_of(response.status))
-            broken = await self._settle(process, outcome) if process._settle_hooks is not None else None
+            broken = await self._settle(process, outcome) if process.must_settle else None
             if broken is not None:
                 outcome = failure = ErrorValue("the process could not be completed", causes=(broken,))
                 response = self._problem(failure, request)
@@ -196,7 +196,7 @@ class Listener(ZeroToOne):
             raise ConnectionResetError("the response could not be written") from exc
         process.exit(outcome)
         if failure is not None or response.status >= 500:
-            self._log_failure(failure or outcome, request)
+            self._ctx.process_failed(failure or outcome, request=request.id)
         if self._access_log:
             self._log_request(request, response.status, sent.size, began)
         return sent
@@ -208,7 +208,7 @@ class Listener(ZeroToOne):
             process.cancel(value)
         else:
             value = replace(ErrorValue.of(error), node=self.label)
-            self._log_failure(value, request)
+            self._ctx.process_failed(value, request=request.id)
         process.exit(value)
         self._log_request(request, value.code.http, 0, began)
 
@@ -248,20 +248,6 @@ class Listener(ZeroToOne):
     def _problem(self, failure: ErrorValue, request: HttpRequest) -> Response:
         return problem_response(problem_of(failure, request_id=request.id, development=self._development))
 
-    def _log_failure(self, failure: ErrorValue | None, request: HttpRequest) -> None:
-        assert failure is not None
-        place = failure.place or self._ctx.site.place
-        log = self._ctx.log.error if failure.code.http >= 500 else self._ctx.log.warning
-        log(
-            "process.failed",
-            node=failure.node or self.label,
-            place=str(place),
-            code=failure.code.label,
-            message=failure.text,
-            request=request.id,
-            **({"details": failure.details} if isinstance(failure.details, str) else {}),
-        )
-
     def _log_request(self, request: HttpRequest, status: int, size: int, began: float) -> None:
         if not self._access_log:
             return
@@ -271,7 +257,7 @@ class Listener(ZeroToOne):
             method=message.method,
             path=message.path.partition("?")[0],
             status=status,
-            duration_ms=round((self._time() - began) * 1000, 3),
+            duration_ms=round((perf_counter() - began) * 1000, 3),
             bytes=size,
             remote=request.connection.remote,
             request=request.id,

@@ -227,3 +227,11 @@ def test_a_config_that_cannot_be_honoured_is_refused(start):
     with pytest.raises(AssertionError):
         daemon.wait_for("daemon.started")
     assert "workers" in "".join(daemon.other)
+
+
+def test_two_listeners_cannot_have_one_address(web, http, port):
+    twin = {"kind": "listener", "name": "twin", "port": port}
+    assert http(f"{web.admin}/v1/nodes", twin).status == 201
+    failed = web.wait_for("spec.failed", spec="listener/twin")
+    assert f"127.0.0.1:{port} belongs to listener/web" in failed["reason"]
+    assert http(f"{web.url}/hello/ada").text == "Hello, ada"

@@ -7,7 +7,7 @@ the change can reach. Processes that are held in the middle of their way must fi
 from __future__ import annotations
 
 import asyncio
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import Any
 
@@ -149,12 +149,11 @@ class Model:
 
     doc: Doc
     revision: int
-    ok: bool = True
-    """Whether the newest revision compiles, has its values, and has not failed to load."""
+    candidate: Doc | None = None
+    """The newest revision, if it compiles, has its values, and has not failed to load."""
     running: Doc | None = None
     serving: int | None = None
     deleted: bool = False
-    nodes: dict[str, Node] = field(default_factory=dict)
 
 
 def is_fed(doc: Doc) -> bool:
@@ -261,7 +260,7 @@ class TableMachine(RuleBasedStateMachine):
         known, self.value = self.value, data
         for model in self.models.values():
             if model.doc.value and known != data:
-                model.ok = model.doc.fail != "compile" and data is not None
+                self.compile(model)
         if data is None:
             self.apply(Changes(deleted_values=["value"]))
         else:
@@ -305,11 +304,13 @@ class TableMachine(RuleBasedStateMachine):
         self.revision += 1
         model = self.models.setdefault(id, Model(doc, self.revision))
         model.doc, model.revision, model.deleted = doc, self.revision, False
-        model.ok = doc.fail != "compile" and not (doc.value and self.value is None)
+        self.compile(model)
         return parse_spec({**doc.document(id), "revision": self.revision})
 
-    def filled(self, doc: Doc) -> Doc:
-        return replace(doc, tag=self.value or "") if doc.value else doc
+    def compile(self, model: Model) -> None:
+        doc = model.doc
+        bad = doc.fail == "compile" or (doc.value and self.value is None)
+        model.candidate = None if bad else replace(doc, tag=self.value or "" if doc.value else doc.tag)
 
     def find(self, link: str, picks: dict[str, Doc | None]) -> str | None:
         for id, doc in picks.items():
@@ -319,27 +320,38 @@ class TableMachine(RuleBasedStateMachine):
 
     def choose(self) -> dict[str, Doc | None]:
         """The same rules as the table's, on everything there is."""
-        new = {id: self.filled(model.doc) for id, model in self.models.items() if model.ok and not model.deleted}
-        picks = {id: None if m.deleted else new.get(id) or m.running for id, m in self.models.items()}
-        again = True
-        while again:
-            again = False
-            for id, doc in sorted(picks.items()):
-                if doc is None:
-                    continue
-                for link in doc.links:
+        picks = {id: None if m.deleted else m.candidate or m.running for id, m in self.models.items()}
+        while True:
+            broken = [id for id, doc in sorted(picks.items()) if doc is not None and self.missing(doc, picks)]
+            if not broken:
+                return picks
+            sure = [id for id in broken if not all(self.may_come(link, picks) for link in self.missing(picks[id], picks))]
+            id = (sure or broken)[0]
+            running, keeper = self.models[id].running, None
+            if picks[id] is running:
+                for link in self.missing(running, picks):
                     target = self.find(link, picks)
-                    if target is not None and is_fed(picks[target]):  # type: ignore[arg-type]
-                        continue
-                    again = True
-                    running = self.models[id].running
                     before = self.models[target].running if target is not None else None
-                    if target is not None and doc is running and before is not None and is_fed(before):
-                        picks[target] = before
-                    else:
-                        picks[id] = running if doc is not running else None
-                    break
-        return picks
+                    keeper = target if before is not None and before is not picks[target] and is_fed(before) else keeper
+            if keeper is not None:
+                picks[keeper] = self.models[keeper].running
+            else:
+                picks[id] = running if picks[id] is not running else None
+
+    def missing(self, doc: Doc | None, picks: dict[str, Doc | None]) -> list[str]:
+        """The links of a spec that lead nowhere."""
+        found = {link: self.find(link, picks) for link in (doc.links if doc is not None else ())}
+        return [link for link, id in found.items() if id is None or not is_fed(picks[id])]
+
+    def may_come(self, link: str, picks: dict[str, Doc | None]) -> bool:
+        """Whether some spec that fell back would be what a link leads to."""
+        return any(
+            model.running is not None
+            and picks[id] not in (None, model.running)
+            and link in (id, model.running.name)
+            and is_fed(model.running)
+            for id, model in self.models.items()
+        )
 
     def decide(self) -> None:
         """What `reconcile` should arrive at."""
@@ -353,13 +365,13 @@ class TableMachine(RuleBasedStateMachine):
                 break
             # Inner ones are loaded first: one that leads to another one that fails is not tried.
             first = next((id for id in failing if not set(self.below(id, picks)) & set(failing) - {id}), failing[0])
-            self.models[first].ok = False
+            self.models[first].candidate = None
         for id, doc in picks.items():
             model = self.models[id]
-            if doc is not model.running:
-                model.running, model.serving = doc, model.revision if doc is not None else None
-            if model.running is None:
-                model.serving = None
+            if doc is None:
+                model.running, model.serving = None, None
+            elif doc is model.candidate:
+                model.running, model.serving = doc, model.revision
         for id in [id for id, model in self.models.items() if model.deleted]:
             del self.models[id]
 
@@ -444,9 +456,7 @@ class TableMachine(RuleBasedStateMachine):
         for id, model in self.models.items():
             status = self.table.entries[id].status
             assert status is not None
-            newest = model.running is not None and model.ok and model.serving == model.revision
-            if newest:
-                newest = model.running == self.filled(model.doc)
+            newest = model.running is not None and model.running is model.candidate
             assert (status.state == "active") == newest, (status, model)
             assert status.serving == model.serving, (status, model)
             assert status.revision == model.revision

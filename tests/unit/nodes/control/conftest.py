@@ -217,6 +217,7 @@ class Bench:
     def __init__(self) -> None:
         self.clock = TurnedClock()
         self.languages = PyLanguages()
+        self.logged: list[tuple[str, dict[str, Any]]] = []
         self.codecs = {}
         for name in MODULES:
             codec = import_module(f"nodes.control.{name}").CODEC
@@ -232,7 +233,10 @@ class Bench:
             place=spec.place,
             origin=spec.origin,
         )
-        log: Any = SimpleNamespace(debug=None, info=None, warning=None, error=None)
+        def note(event: str, **fields: Any) -> None:
+            self.logged.append((event, fields))
+
+        log: Any = SimpleNamespace(debug=note, info=note, warning=note, error=note)
         return Context(
             site=site,
             languages=self.languages,

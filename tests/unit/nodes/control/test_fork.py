@@ -88,6 +88,8 @@ def test_an_error_is_the_childs_outcome_and_not_the_callers(run, bench, way, fai
         await flow.end(process)
         assert outcomes.settled == outcomes.exited == ["boom"]
         assert process.state is State.DONE
+        [(event, fields)] = bench.logged
+        assert (event, fields["message"]) == ("process.failed", "boom")
 
     run(main)
 
