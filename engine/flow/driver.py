@@ -49,6 +49,7 @@ GLANCE = 50
 
 # The modes, as plain integers: a look-up of an enum member costs as much as the rest of a hop.
 _MAP, _CALL, _ROUTE, _COROUTINE = int(Mode.MAP), int(Mode.CALL), int(Mode.ROUTE), int(Mode.COROUTINE)
+_TURN, _STEP = Wait.TURN, Wait.STEP
 
 
 FAILURES = (Exception, CancelledError)
@@ -170,7 +171,7 @@ def walk(
                         held = process.reader(port)
                         held.busy = True
                     waiting = lane if lane is not None and not opened else exchange.lane()
-                    waiting.wait_for(Wait.TURN, stack, port, begun, held)
+                    waiting.wait_for(_TURN, stack, port, begun, held)
                     held = None
                     if not opened:
                         return waiting
@@ -259,7 +260,7 @@ def walk(
                     top.reader = process.reader(top.port)
                     top.reader.busy = True
                 waiting = lane if lane is not None and not opened else exchange.lane()
-                waiting.wait_for(Wait.STEP, stack, top.port, operation, None)
+                waiting.wait_for(_STEP, stack, top.port, operation, None)
                 if not opened:
                     return waiting
                 waiting.start()

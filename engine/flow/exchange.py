@@ -29,6 +29,8 @@ AWAITS = 256
 _HOPS_HINT = "a cycle that never ends, or one that sends more at each turn; the limit is limits.hops"
 _DEPTH_HINT = "a cycle through a node that waits for its answer, such as try or for; the limit is limits.depth"
 
+_TURN, _PAUSE, _QUEUE, _READY = Wait.TURN, Wait.PAUSE, Wait.QUEUE, Wait.READY
+
 
 class Lane:
     """A strand of an exchange that waits, and the task that carries it on.
@@ -40,7 +42,7 @@ class Lane:
 
     def __init__(self, exchange: Exchange) -> None:
         self.exchange = exchange
-        self.wait = Wait.PAUSE
+        self.wait = _PAUSE
         self.stack: list[Any] = []
         self.opened: list[Fan] = []
         self.port: InPort | None = None
@@ -59,7 +61,7 @@ class Lane:
 
     def pause(self, stack: list[Any], opened: list[Fan], port: InPort, value: Payload, reader: Reader | None) -> None:
         """Give the event loop a turn before `value` is delivered to `port`."""
-        self.wait = Wait.PAUSE
+        self.wait = _PAUSE
         self.stack = stack
         self.opened = opened
         self.port = port
@@ -68,7 +70,7 @@ class Lane:
 
     def queue(self, reader: Reader, stack: list[Any], port: InPort, value: Payload) -> None:
         """Wait for a turn at `reader`, without a task."""
-        self.wait = Wait.QUEUE
+        self.wait = _QUEUE
         self.stack = stack
         self.port = port
         self.value = value
@@ -79,7 +81,7 @@ class Lane:
 
     def take_turn(self) -> None:
         """The turn that the lane waited for is its own now."""
-        self.wait = Wait.READY
+        self.wait = _READY
         self.start()
 
     def start(self) -> None:
@@ -103,7 +105,7 @@ class Lane:
             awaitable.cancel()
         reader, self.reader = self.reader, None
         if reader is not None:
-            if self.wait is Wait.QUEUE:
+            if self.wait is _QUEUE:
                 reader.waiting.remove(self)
             else:
                 reader.release()
@@ -120,11 +122,11 @@ class Lane:
             to: InPort | OutPort | None = None
             value: Payload = None
             error: BaseException | None = None
-            if self.wait is Wait.PAUSE:
+            if self.wait is _PAUSE:
                 await asyncio.sleep(0)
                 awaits, hops, began = 0, process.hops, perf_counter()
                 to, value = self.port, self.value
-            elif self.wait is Wait.READY:
+            elif self.wait is _READY:
                 to, value = self.port, self.value
             else:
                 try:
@@ -137,7 +139,7 @@ class Lane:
                 except Exception as exc:
                     error = exc
                 self.awaitable = None
-                if self.wait is Wait.TURN:
+                if self.wait is _TURN:
                     assert self.port is not None
                     to = self.port.out
                     if error is not None:
@@ -193,7 +195,7 @@ class Exchange:
     def __init__(self, process: Process) -> None:
         self.process = process
 
-    def begin(self, port: OutPort, payload: Payload) -> None:
+    def begin(self, port: OutPort | InPort, payload: Payload) -> None:
         """Send the packet and walk until something must be awaited."""
         try:
             lane = walk(self, [], None, [], port, payload)

@@ -48,9 +48,14 @@ class State(Enum):
     FAILED = "failed"
     CANCELLED = "cancelled"
 
-    @property
-    def is_over(self) -> bool:
-        return self in (State.DONE, State.FAILED, State.CANCELLED)
+    def __init__(self, label: str) -> None:
+        # An attribute: every end of a process looks at it, and to compare with members costs more than all the rest.
+        self.is_over = label in ("done", "failed", "cancelled")
+
+
+# Names of this module: a look-up in an enum costs as much as a hop.
+_RUNNING, _CANCELLING, _ENDING = State.RUNNING, State.CANCELLING, State.ENDING
+_DONE, _FAILED, _CANCELLED = State.DONE, State.FAILED, State.CANCELLED
 
 
 def uuid7() -> str:
@@ -74,7 +79,7 @@ class Process:
     parent: Process | None = None
     deadline: float | None = None
     origin: str | None = None
-    state: State = State.RUNNING
+    state: State = _RUNNING
     error: ErrorValue | None = None
     hops: int = 0
     level: int = 0
@@ -158,10 +163,8 @@ class Process:
         The exchange is `done` with its `answer` when nothing had to be awaited; otherwise tasks of the running event
         loop carry it on, and :meth:`Exchange.wait` gives the answer.
         """
-        if type(port) is not OutPort:
-            port = OutPort.to(port)  # type: ignore[arg-type]
         exchange = Exchange(self)
-        if self.state is not State.RUNNING:
+        if self.state is not _RUNNING:
             exchange.done = True
             exchange.answer = self.error or dropped()
             return exchange
@@ -198,7 +201,7 @@ class Process:
             if self.children is None:
                 self.children = set()
             self.children.add(child)
-        if self.state is not State.RUNNING:
+        if self.state is not _RUNNING:
             child.cancel(self.error)
         return child
 
@@ -258,13 +261,13 @@ class Process:
         todo = [self]  # a list, and no recursion: children may be nested deeper than Python's stack
         while todo:
             process = todo.pop()
-            if process.state not in (State.RUNNING, State.ENDING) or process._cancelled:
+            if process.state not in (_RUNNING, _ENDING) or process._cancelled:
                 continue
             process._cancelled = True
             if process.error is None:
                 process.error = error or ErrorValue(Code.CANCELLED.title, Code.CANCELLED)
-            if process.state is State.RUNNING:
-                process.state = State.CANCELLING
+            if process.state is _RUNNING:
+                process.state = _CANCELLING
             for exchange in tuple(process.exchanges or ()):
                 exchange.abort(process.error)
             todo.extend(process.children or ())
@@ -274,14 +277,15 @@ class Process:
 
         Questions that are still open are answered with the error `dropped`. Settle hooks that have not run do so now.
         """
-        if self.state is not State.RUNNING and self.state is not State.CANCELLING:
+        if self.state is not _RUNNING and self.state is not _CANCELLING:
             return
-        self.state = State.ENDING
+        self.state = _ENDING
         if error is not None and self.error is None:
             self.error = error
         if self.exchanges:
             for exchange in tuple(self.exchanges):
-                exchange.abort(dropped())
+                if not exchange.done:
+                    exchange.abort(dropped())
         self._end_if_idle()
 
     async def join(self) -> None:
@@ -317,7 +321,7 @@ class Process:
         self.exchanges.add(exchange)
         if self.deadline is not None and self._timer is None:
             self._timer = asyncio.get_running_loop().call_at(self.deadline, self._expire)
-        if self.state is not State.RUNNING:  # a handler has asked for the end before anything had to wait
+        if self.state is not _RUNNING:  # a handler has asked for the end before anything had to wait
             exchange.abort(self.error or dropped())
 
     def exchange_over(self, exchange: Exchange) -> None:
@@ -335,7 +339,7 @@ class Process:
 
     def _may_end(self) -> bool:
         """Begin with the end if nothing stands in its way; whether it is through with its hooks by now."""
-        if self.state is not State.ENDING or self.children or self.exchanges or self._exit_task is not None:
+        if self.state is not _ENDING or self.children or self.exchanges or self._exit_task is not None:
             return False
         if self._settle_hooks is not None:
             self._exit_task = asyncio.ensure_future(self._settle_then_exit())
@@ -384,9 +388,9 @@ class Process:
         process: Process | None = self
         while process is not None and not process.state.is_over:
             if process._cancelled:
-                process.state = State.CANCELLED
+                process.state = _CANCELLED
             else:
-                process.state = State.DONE if process.error is None else State.FAILED
+                process.state = _DONE if process.error is None else _FAILED
             if process._timer is not None:
                 process._timer.cancel()
             process.generation.leave(process)

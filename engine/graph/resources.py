@@ -39,12 +39,11 @@ class Lease(Generic[R]):
 
 
 class _Entry:
-    __slots__ = ("closing", "holds", "key", "opening")
+    __slots__ = ("holds", "key", "opening")
 
     def __init__(self, key: Hashable, opening: asyncio.Task[Any]) -> None:
         self.key = key
         self.opening = opening
-        self.closing: asyncio.Task[None] | None = None
         self.holds = 0
 
 
@@ -53,17 +52,17 @@ class Resources:
 
     def __init__(self) -> None:
         self._entries: dict[Hashable, _Entry] = {}
+        self._closing: set[asyncio.Task[None]] = set()
 
     async def take(self, key: Hashable, opener: Callable[[], Awaitable[R]]) -> Lease[R]:
         """A lease on the resource of this key; `opener` opens it if nobody has yet.
 
         Several that ask at the same time share one opening, which runs in a task of its own: cancelling one of them
         does not fail the others, and when none is left the opening is cancelled. What the opener raises is raised to
-        all of them, and the next one tries again. A resource that is being closed is never opened a second time
-        meanwhile.
+        all of them, and the next one tries again. One that is being closed, which may take as long as its last users,
+        is not waited for: the next to ask opens another.
         """
-        while (entry := self._entries.get(key)) is not None and entry.closing is not None:
-            await asyncio.wait([entry.closing])
+        entry = self._entries.get(key)
         if entry is None:
             entry = self._entries[key] = _Entry(key, asyncio.ensure_future(_call(opener)))
         entry.holds += 1
@@ -83,34 +82,33 @@ class Resources:
 
     async def close(self) -> None:
         """Close everything that is still open, held or not. What fails is raised when all the others are closed."""
-        closing = [self._close(entry) for entry in tuple(self._entries.values())]
-        failed = [each for each in await asyncio.gather(*closing, return_exceptions=True) if each is not None]
+        for entry in tuple(self._entries.values()):
+            self._close(entry)
+        failed = [each for each in await asyncio.gather(*self._closing, return_exceptions=True) if each is not None]
         if failed:
             raise failed[0]
 
     async def _release(self, entry: _Entry) -> None:
         entry.holds -= 1
-        if entry.holds == 0:
+        if entry.holds == 0 and self._entries.get(entry.key) is entry:
             # In a task of its own: whoever gives it back may be cancelled, and it is closed all the same.
             await asyncio.shield(self._close(entry))
 
     def _close(self, entry: _Entry) -> asyncio.Task[None]:
-        if entry.closing is None:
-            entry.closing = asyncio.ensure_future(self._close_now(entry))
-        return entry.closing
+        del self._entries[entry.key]
+        closing = asyncio.ensure_future(_close_now(entry))
+        self._closing.add(closing)
+        closing.add_done_callback(self._closing.discard)
+        return closing
 
-    async def _close_now(self, entry: _Entry) -> None:
-        try:
-            if not entry.opening.done():
-                entry.opening.cancel()
-                await asyncio.wait([entry.opening])
-            if entry.opening.cancelled() or entry.opening.exception() is not None:
-                return  # it never opened: whoever asked for it has been told
-            await entry.opening.result().close()
-        finally:
-            del self._entries[entry.key]
+
+async def _close_now(entry: _Entry) -> None:
+    if not entry.opening.done():
+        entry.opening.cancel()
+        await asyncio.wait([entry.opening])
+    if not entry.opening.cancelled() and entry.opening.exception() is None:
+        await entry.opening.result().close()
 
 
 async def _call(opener: Callable[[], Awaitable[R]]) -> R:
     return await opener()
-

@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import Any
 
+import pytest
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition, rule
@@ -177,12 +178,15 @@ class TableMachine(RuleBasedStateMachine):
     def __init__(self) -> None:
         super().__init__()
         self.world = World()
-        self.loop = asyncio.new_event_loop()
+        self.loop = self.new_loop()
         self.loop.set_exception_handler(lambda _loop, context: self.world.wrongs.append(str(context)))
         self.models: dict[str, Model] = {}
         self.value: str | None = None
         self.revision = 0
         self.flights: list[tuple[asyncio.Task[Any], Any]] = []
+
+    def new_loop(self) -> asyncio.AbstractEventLoop:
+        return asyncio.new_event_loop()
 
     @initialize(first=st.lists(docs, min_size=len(IDS), max_size=len(IDS)))
     def begin(self, first: list[Doc]) -> None:
@@ -325,7 +329,9 @@ class TableMachine(RuleBasedStateMachine):
             broken = [id for id, doc in sorted(picks.items()) if doc is not None and self.missing(doc, picks)]
             if not broken:
                 return picks
-            sure = [id for id in broken if not all(self.may_come(link, picks) for link in self.missing(picks[id], picks))]
+            sure = [
+                id for id in broken if not all(self.may_come(link, picks) for link in self.missing(picks[id], picks))
+            ]
             id = (sure or broken)[0]
             running, keeper = self.models[id].running, None
             if picks[id] is running:
@@ -567,7 +573,17 @@ class TableMachine(RuleBasedStateMachine):
         self.spin()
 
 
+class UvloopTableMachine(TableMachine):
+    def new_loop(self) -> asyncio.AbstractEventLoop:
+        uvloop = pytest.importorskip("uvloop")
+        return uvloop.new_event_loop()
+
+
 TestTable = TableMachine.TestCase
+TestTableOnUvloop = UvloopTableMachine.TestCase
+TestTableOnUvloop.settings = settings(
+    max_examples=20, stateful_step_count=15, deadline=None, suppress_health_check=list(HealthCheck)
+)
 TestTable.settings = settings(
     max_examples=60, stateful_step_count=15, deadline=None, suppress_health_check=list(HealthCheck)
 )

@@ -52,6 +52,7 @@ def tokens(source: Source) -> Iterator[Token]:
     text = source.text
     at = 0
     length = len(text)
+    end_of_code = 0
     match = _TOKEN.match
     while at < length:
         found = match(text, at)
@@ -69,8 +70,11 @@ def tokens(source: Source) -> Iterator[Token]:
             if kind == "number" and end < length and (text[end].isalnum() or text[end] == "_"):
                 raise source.error(f"{text[at : end + 1]!r} is no number", at)
             yield Token(str(kind), found.group(), at)
+        if kind != "space":
+            end_of_code = end
         at = end
-    yield Token("end", "", length)
+    # Whoever looks for the end finds it behind the last word, not behind the line breaks of a YAML block.
+    yield Token("end", "", end_of_code)
 
 
 _HINTS = {

@@ -6,6 +6,7 @@ import asyncio
 import sys
 import tracemalloc
 from contextlib import contextmanager
+from itertools import pairwise
 from typing import Any
 
 import pytest
@@ -30,7 +31,7 @@ def low_stack(frames: int = 60):
 
 def chain(probe, length: int, handler: Any, mode: Mode) -> Any:
     nodes = [probe(handler, mode) for _ in range(length)]
-    for first, second in zip(nodes, nodes[1:], strict=False):
+    for first, second in pairwise(nodes):
         first.to(second)
     return nodes[0]
 
@@ -52,7 +53,7 @@ def test_a_chain_of_ten_thousand_nodes(run, probe, mode) -> None:
 
     handler = {Mode.MAP: lambda payload: payload + 1, Mode.COROUTINE: coroutine, Mode.GENERATOR: generator}[mode]
     nodes = [probe(handler, mode) for _ in range(10_000)]
-    for first, second in zip(nodes, nodes[1:], strict=False):
+    for first, second in pairwise(nodes):
         first.to(second)
 
     async def main() -> Any:

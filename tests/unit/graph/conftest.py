@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from engine.errors import Place
-from engine.flow import Forward, Generation, Limits, Mode, Node, OneToMany, Process
+from engine.flow import Forward, Generation, Limits, Mode, Node, OneToMany, OutPort, Process
 from engine.graph.compile import SpecCompiler
 from engine.graph.context import Clock, Context, Settings
 from engine.graph.reconcile import Changes, Report, reconcile
@@ -71,7 +71,7 @@ class Fork(OneToMany):
     """Sends numbers to out[0], everything else to out[1]."""
 
     def action(self, payload: Any, _process: Process) -> Any:
-        return self.outs[0 if payload == [1] else 1], payload
+        return self.out_at(0 if payload == [1] else 1), payload
 
 
 class SequenceSpec(NodeSpec):
@@ -146,10 +146,10 @@ class Bench:
         )
 
     def specs(self, text: str) -> list[Spec]:
-        """Specs from YAML; one without an id is called by its name."""
+        """Specs from YAML; the label `id`, or the name, is its id."""
         self.revision += 1
         return [
-            spec.replace(id=spec.id or spec.name or "", revision=self.revision)
+            spec.replace(id=spec.labels.get("id") or spec.name or "", revision=self.revision)
             for spec in parse_specs(text, file="specs.yaml")
         ]
 
@@ -164,8 +164,6 @@ class Bench:
         assert entry is not None
         assert entry.running is not None
         mine = process or self.process()
-        from engine.flow import OutPort
-
         answer = await mine.ask(OutPort.to(*entry.running.in_ports(port)), list(payload))
         mine.exit()
         await mine.join()

@@ -18,7 +18,7 @@ def tree(text: str):
 
 BAD = [
     ("", 1, 1, "empty"),
-    ("  // nothing", 1, 13, "empty"),
+    ("  // nothing", 1, 1, "empty"),
     ("1 +", 1, 4, "expected a value, found the end"),
     ("1 2", 1, 3, "expected an operator or the end"),
     ("a = 1", 1, 3, "unexpected character '='"),

@@ -1,0 +1,104 @@
+"""Nodes on their way out: who waits for whom, the drain limit, and those left behind."""
+
+from __future__ import annotations
+
+import asyncio
+from types import SimpleNamespace
+
+from engine.flow import Generation, Node, Process, State
+from engine.graph.departure import Departure, Departures
+
+
+def leave(born: int, generation: Generation) -> Departure:
+    return Departure(Node(), SimpleNamespace(), born, generation)
+
+
+def test_a_node_waits_for_the_generations_that_it_was_part_of() -> None:
+    first, second, third = (Generation(number) for number in (1, 2, 3))
+    departure = leave(2, second)
+    assert departure.waits_for([second])
+    assert not departure.waits_for([first, third])
+    assert leave(1, third).waits_for([second])
+
+
+def test_the_oldest_generation_is_kept_for_processes_and_for_term_flows(run) -> None:
+    async def main() -> None:
+        gate = asyncio.get_running_loop().create_future()
+        moved = []
+
+        async def unload(_departure: Departure) -> None:
+            await gate
+
+        departures = Departures(unload, None, drain=lambda: 3600, moved=lambda: moved.append(1))
+        generations = [Generation(number, drained=departures.drained) for number in range(1, 4)]
+        process = Process(generations[0])
+        departures.supersede(generations[0], [leave(1, generations[0])])
+        assert departures.oldest(generations[1]) == 1
+        process.exit()
+        assert departures.superseded == ()
+        assert departures.oldest(generations[2]) == 1, "its term flow may still run"
+        gate.set_result(None)
+        await departures.join()
+        assert departures.oldest(generations[2]) == 3
+        assert len(moved) == 2
+
+    run(main)
+
+
+def test_at_the_drain_limit_processes_are_cancelled_and_later_left_behind(run, bench) -> None:
+    async def main() -> None:
+        it = bench(drain=0.0)
+        await it.put("- {kind: record, name: h, tag: hold}")
+        it.take_diary()
+        process = it.process()
+        lost = it.process()
+        question = asyncio.ensure_future(process.ask(it.table.find("h").running.in_ports("in")[0], []))
+        await asyncio.sleep(0)
+        await it.put("", deleted=["h"])
+        answer = await question
+        assert answer.text == "cancelled: the drain limit is over"
+        process.exit()
+        await it.table.departures.join()
+        assert it.take_diary() == ["retire hold", "unload hold"]
+        events = [event for event, _ in it.log.events]
+        assert events.count("generation.drain_exceeded") == 1
+        assert lost.id in [fields["id"] for event, fields in it.log.events if event == "process.left_behind"]
+        assert process.state is State.CANCELLED
+        assert not it.table.departures.superseded
+        lost.exit()
+        assert lost.state is State.CANCELLED
+
+    run(main)
+
+
+def test_a_drained_generation_needs_no_timer(run, bench) -> None:
+    async def main() -> None:
+        it = bench()
+        await it.put("- {kind: record, name: a, tag: a}")
+        process = it.process()
+        await it.put("", deleted=["a"])
+        assert it.table.departures._timers
+        process.exit()
+        assert not it.table.departures._timers
+        await it.table.departures.join()
+
+    run(main)
+
+
+def test_an_unload_that_raises_does_not_stop_the_others(run) -> None:
+    async def main() -> None:
+        gone = []
+
+        async def unload(departure: Departure) -> None:
+            gone.append(departure)
+            await asyncio.sleep(0)
+
+        departures = Departures(unload, None, drain=lambda: 3600)
+        generation = Generation(1, drained=departures.drained)
+        leaving = [leave(1, generation) for _ in range(3)]
+        departures.supersede(generation, leaving)
+        await departures.join()
+        assert gone == leaving
+        assert departures.waiting == ()
+
+    run(main)
