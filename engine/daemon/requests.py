@@ -3,41 +3,61 @@
 An operation takes its items plainly (a spec or a list of specs, an example or a list of examples), as seed 003 has it,
 or in a map beside what else there is to say:
 
-    {"items": [...], "if_match": '"12"', "message": "why"}             for create, update, apply, delete
-    {"filter": [...], "labels": {...}, "limit": 100, "continue": TOKEN}   for read and delete
+    {"items": [...], "if_match": '"12"', "if_none_match": "*", "message": "why", "outcomes": true}   create, update, apply
+    {"filter": [...], "limit": 100, "continue": TOKEN}                                               read
+    {"filter": [...], "if_match": '"12"', "message": "why", "everything": false}                     delete
+
+Each such map may have `query` too, the query of an HTTP request as it came (:mod:`engine.daemon.parameters`), which says
+the same as text. Nothing may be said twice.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
-from typing import Any
+from dataclasses import dataclass, field
+from typing import Any, Final
 
+from engine.daemon.parameters import FILTER, Parameters, read_flag, read_whole
+from engine.daemon.precondition import Precondition
 from engine.errors import InvalidError
 from engine.spec.model import Spec, Value
-from engine.store.protocol import Example, Query
+from engine.store.protocol import Example, Outcome, Query
+from engine.store.query import check_text
 
-MAX_PAGE = 10_000
+MAX_PAGE: Final = 10_000
+"""The most documents or revisions that one answer lists when it is asked for a limit."""
+
+_ITEMS: Final = ("items", "query", "if_match", "if_none_match", "message", "outcomes")
+_READ: Final = ("filter", "query", "limit", "continue")
+_DELETE: Final = ("filter", "query", "if_match", "if_none_match", "message", "everything")
 
 
 @dataclass(frozen=True, slots=True)
 class Items:
-    """Documents to write. `single` tells that one came, without a list around it."""
+    """Documents to write. `single` tells that one came, without a list around it.
+
+    `outcomes` asks what became of each (`created`, `configured`, `unchanged`), beside what is stored now.
+    """
 
     documents: Sequence[Mapping[str, Any]]
     single: bool
-    if_match: int | None = None
+    condition: Precondition = Precondition()
     message: str | None = None
+    outcomes: bool = False
 
     @classmethod
     def of(cls, payload: Any, what: str) -> Items:
         """Read what was sent. Null, or anything but a map or a list of maps, is an invalid argument."""
-        if_match: int | None = None
+        condition = Precondition()
         message: str | None = None
-        if isinstance(payload, Mapping) and "items" in payload and "kind" not in payload:
-            _only(payload, ("items", "if_match", "message"))
-            if_match = read_if_match(payload.get("if_match"))
-            message = _text(payload, "message")
+        outcomes = False
+        # A document may have a field `items`; it has one of the others as well.
+        if isinstance(payload, Mapping) and "items" in payload and not payload.keys() & {"kind", "id", "name"}:
+            _only(payload, _ITEMS)
+            query = Parameters(payload.get("query"), ("message", "outcomes"))
+            condition = Precondition.of(payload.get("if_match"), payload.get("if_none_match"))
+            message = _text(_either(payload, query, "message"), "message")
+            outcomes = read_flag(_either(payload, query, "outcomes"), "outcomes") or False
             payload = payload["items"]
         single = isinstance(payload, Mapping)
         documents = [payload] if single else payload
@@ -46,9 +66,18 @@ class Items:
         for index, document in enumerate(documents):
             if not isinstance(document, Mapping):
                 raise InvalidError(f"item {index} must be {what}, not {_kind(document)}")
-        if if_match is not None and len(documents) != 1:
-            raise InvalidError("If-Match goes with exactly one item")
-        return cls(documents, single, if_match, message)
+        if condition.given and len(documents) != 1:
+            raise InvalidError("If-Match and If-None-Match go with exactly one item")
+        return cls(documents, single, condition, message, outcomes)
+
+    def answer(self, outcomes: Sequence[Outcome]) -> Any:
+        """What goes back: one for one, a list for a list."""
+        written: list[dict[str, Any]] = []
+        for each in outcomes:
+            subject = each.spec if each.spec is not None else each.value
+            assert subject is not None, "what was put is there"
+            written.append({"action": each.action, "item": shown(subject)} if self.outcomes else shown(subject))
+        return written[0] if self.single else written
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,49 +85,105 @@ class Selection:
     """Which documents an operation is about. `paged` tells that a page, not a bare list, is wanted."""
 
     query: Query
-    explicit: bool
     paged: bool = False
-    if_match: int | None = None
+    condition: Precondition = Precondition()
+    message: str | None = None
 
     @classmethod
-    def of(cls, payload: Any, namespace: str) -> Selection:
+    def to_read(cls, payload: Any, namespace: str) -> Selection:
         """Read a filter. Without one it means every namespace but `namespace`, in which the flow itself runs."""
+        if not _is_envelope(payload, _READ):
+            return cls(Query(except_namespace=namespace) if payload is None else Query(matches=_examples(payload)))
+        _only(payload, _READ)
+        query = Parameters(payload.get("query"), (*FILTER, "limit", "continue"))
+        matches = _filter(payload, query)
+        limit = read_whole(_either(payload, query, "limit"), "limit")
+        after = _text(_either(payload, query, "continue"), "continue")
+        paged = limit is not None or after is not None
+        return cls(
+            Query(
+                matches=matches,
+                except_namespace=namespace if matches is None else None,
+                limit=min(limit or MAX_PAGE, MAX_PAGE) if paged else None,
+                after=after,
+            ),
+            paged,
+        )
+
+    @classmethod
+    def to_delete(cls, payload: Any, namespace: str) -> Selection:
+        """Read a filter, as :meth:`to_read` does. An example that names nothing, and so is like everything, is refused.
+
+        `everything: false` refuses to be without a filter.
+        """
+        condition = Precondition()
+        message: str | None = None
+        matches: tuple[Example, ...] | None
+        if _is_envelope(payload, _DELETE):
+            _only(payload, _DELETE)
+            query = Parameters(payload.get("query"), (*FILTER, "message"))
+            matches = _filter(payload, query)
+            condition = Precondition.of(payload.get("if_match"), payload.get("if_none_match"))
+            message = _text(_either(payload, query, "message"), "message")
+            if matches is None and read_flag(payload.get("everything"), "everything") is False:
+                raise InvalidError(
+                    "nothing says what to delete",
+                    hint="give id, namespace, name or label in the query, or examples in the body",
+                )
+        else:
+            matches = _examples(payload) if payload is not None else None
+        if matches is not None and Example() in matches:
+            raise InvalidError(
+                "an example that names nothing would delete everything", hint="name an id, namespace, name or labels"
+            )
+        if condition.exists is False:
+            raise InvalidError("If-None-Match means nothing to a deletion", hint="If-Match names what is to be deleted")
         everything = Query(except_namespace=namespace)
-        if payload is None:
-            return cls(everything, explicit=False)
-        if isinstance(payload, Mapping) and payload.keys() & {"filter", "limit", "continue", "if_match"}:
-            _only(payload, ("filter", "limit", "continue", "if_match"))
-            inner = cls.of(payload.get("filter"), namespace)
-            limit, after = payload.get("limit"), _text(payload, "continue")
-            if isinstance(limit, str) and limit.isascii() and limit.isdigit():
-                limit = int(limit)  # out of a query string
-            if limit is not None and (not isinstance(limit, int) or isinstance(limit, bool) or limit < 1):
-                raise InvalidError("`limit` must be a whole number from 1 on")
-            paged = limit is not None or after is not None
-            query = replace(inner.query, limit=min(limit or MAX_PAGE, MAX_PAGE), after=after) if paged else inner.query
-            return cls(query, inner.explicit, paged, read_if_match(payload.get("if_match")))
-        examples = payload if isinstance(payload, (list, tuple)) else [payload]
-        return cls(Query(matches=tuple(Example.of(example) for example in examples)), explicit=True)
+        return cls(everything if matches is None else Query(matches=matches), False, condition, message)
 
 
 @dataclass(frozen=True, slots=True)
 class Reference:
-    """One thing, by id, or by namespace and name; and what else the operation wants to know."""
+    """One spec, by id, or by namespace and name; and what else the operation wants to know."""
 
     known: str
     namespace: str
+    condition: Precondition = Precondition()
     extra: Mapping[str, Any] = field(default_factory=dict)
 
     @classmethod
     def of(cls, payload: Any, *extra: str, default: str = "default") -> Reference:
+        """Read it; `extra` are the names of further fields, which the query may have as well."""
         if not isinstance(payload, Mapping):
             raise InvalidError(f"the body must be a map with `id`, or `namespace` and `name`, not {_kind(payload)}")
-        _only(payload, ("id", "namespace", "name", *extra))
-        known = _text(payload, "id") or _text(payload, "name")
+        _only(payload, ("id", "namespace", "name", "query", "if_match", "if_none_match", "body", *extra))
+        if payload.get("body") is not None:
+            raise InvalidError("a body means nothing here", hint=f"the query may have {' and '.join(extra)}")
+        query = Parameters(payload.get("query"), extra)
+        known = _text(payload.get("id"), "id") or _text(payload.get("name"), "name")
         if not known:
             raise InvalidError("nothing says what is meant", hint="give `id`, or `namespace` and `name`")
-        rest = {name: payload[name] for name in extra if payload.get(name) is not None}
-        return cls(known, _text(payload, "namespace") or default, rest)
+        condition = Precondition.of(payload.get("if_match"), payload.get("if_none_match"))
+        rest = {name: _either(payload, query, name) for name in extra}
+        return cls(known, _text(payload.get("namespace"), "namespace") or default, condition, rest)
+
+    def whole(self, name: str) -> int | None:
+        """A further field that is a whole number from 1 on."""
+        return read_whole(self.extra.get(name), name)
+
+    def text(self, name: str) -> str | None:
+        """A further field that is text."""
+        return _text(self.extra.get(name), name)
+
+
+def read_namespace(payload: Any) -> str | None:
+    """The namespace in a map or its query; None for all of them."""
+    if payload is None:
+        return None
+    if not isinstance(payload, Mapping):
+        raise InvalidError(f"a map with `namespace` is needed, not {_kind(payload)}")
+    query = Parameters(payload.get("query"), ("namespace",))
+    return _text(_either(payload, query, "namespace"), "namespace")
 
 
 def shown(subject: Spec | Value) -> dict[str, Any]:
@@ -108,18 +193,34 @@ def shown(subject: Spec | Value) -> dict[str, Any]:
     return {**form, **rest, "revision": subject.revision}
 
 
-def read_if_match(value: Any) -> int | None:
-    """The revision in an `If-Match` header (`"12"`, a list of one, or `*`); None for none."""
-    if isinstance(value, (list, tuple)):
-        if len(value) > 1:
-            raise InvalidError("If-Match must name one revision")
-        value = value[0] if value else None
-    if value is None or value == "*":
-        return None
-    text = str(value).strip().removeprefix("W/").strip('"')
-    if not text.isdigit():
-        raise InvalidError(f"If-Match must be a revision in quotes, not {value!r}")
-    return int(text)
+def _is_envelope(payload: Any, fields: Sequence[str]) -> bool:
+    """Whether a map has more to say than an example has, which knows none of these fields."""
+    return isinstance(payload, Mapping) and bool(payload.keys() & set(fields))
+
+
+def _filter(payload: Mapping[str, Any], query: Parameters) -> tuple[Example, ...] | None:
+    """The examples in `filter` or in the query; None if there is neither."""
+    example, given = query.example(), payload.get("filter")
+    if example is not None and given is not None:
+        raise InvalidError("the query and the body both say what is meant", hint="leave out one of them")
+    if given is not None:
+        return _examples(given)
+    return (Example.of(example),) if example is not None else None
+
+
+def _examples(payload: Any) -> tuple[Example, ...]:
+    listed = payload if isinstance(payload, (list, tuple)) else [payload]
+    return tuple(Example.of(example) for example in listed)
+
+
+def _either(payload: Mapping[str, Any], query: Parameters, name: str) -> Any:
+    """A field of the map, or the parameter of this name."""
+    value = payload.get(name)
+    if name not in query:
+        return value
+    if value is not None:
+        raise InvalidError(f"`{name}` stands in the query and beside it", hint="leave out one of them")
+    return query.get(name)
 
 
 def _only(payload: Mapping[str, Any], known: tuple[str, ...]) -> None:
@@ -128,10 +229,12 @@ def _only(payload: Mapping[str, Any], known: tuple[str, ...]) -> None:
             raise InvalidError(f"there is no field {key!r} here", hint=f"the fields are {', '.join(known)}")
 
 
-def _text(payload: Mapping[str, Any], key: str) -> str | None:
-    value = payload.get(key)
-    if value is not None and not isinstance(value, str):
-        raise InvalidError(f"`{key}` must be text, not {_kind(value)}")
+def _text(value: Any, name: str) -> str | None:
+    if value is None:
+        return None
+    if not isinstance(value, str):
+        raise InvalidError(f"`{name}` must be text, not {_kind(value)}")
+    check_text(value, f"`{name}`")
     return value
 
 

@@ -8,7 +8,8 @@
 * :mod:`~engine.graph.wiring`: which in ports an out port leads to
 * :mod:`~engine.graph.table`: the symbols of a namespace, and the generations that processes are pinned to
 * :mod:`~engine.graph.order`: inner nodes before outer ones
-* :mod:`~engine.graph.reconcile`: reload, as one narrated function
+* :mod:`~engine.graph.reconcile`: reload, as one narrated function; its steps are
+  :mod:`~engine.graph.intake`, :mod:`~engine.graph.choose`, :mod:`~engine.graph.plan` and :mod:`~engine.graph.departure`
 * :mod:`~engine.graph.check`: what can be known of specs without running them
 """
 

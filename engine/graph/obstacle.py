@@ -12,12 +12,18 @@ from engine.errors import Diagnostic, DiagnosticsError, ErrorValue, Place
 class Obstacle:
     """One reason, in words, and what it means for the spec's state.
 
-    *pending*: it can pass by itself, when something else comes. *failed*: somebody must change this spec.
+    *pending*: it can pass by itself, when something else comes. *failed*: somebody must change this spec. `cause` is
+    the first reason in a chain of nodes that wait for each other.
     """
 
     state: Literal["pending", "failed"]
     reason: str
     diagnostics: tuple[Diagnostic, ...] = ()
+    cause: str = ""
+
+    def __post_init__(self) -> None:
+        if not self.cause:
+            object.__setattr__(self, "cause", self.reason)
 
     @classmethod
     def of(cls, error: DiagnosticsError) -> Obstacle:

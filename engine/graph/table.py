@@ -17,6 +17,7 @@ from typing import Any
 
 from engine.errors import ErrorValue
 from engine.flow import NONE, Generation, InPort, Limits, Node, OutPort, Process
+from engine.flow.exchange import is_being_cancelled
 from engine.graph.compile import SpecCompiler
 from engine.graph.context import Log
 from engine.graph.departure import Departure, Departures
@@ -28,6 +29,8 @@ from engine.spec.model import Link, Spec, Value
 
 INIT_TIMEOUT = 60.0
 """Seconds that an `init` or `term` flow may take."""
+UNLOAD_TIMEOUT = 30.0
+"""Seconds that unloading one node may take; then it is reported, and left behind."""
 
 
 class Entry:
@@ -67,6 +70,25 @@ class Entry:
         return found
 
 
+class Unsettled:
+    """What has been taken in and not decided yet: ids of specs, and the names and ids whose referrers are concerned."""
+
+    __slots__ = ("ids", "keys")
+
+    def __init__(self) -> None:
+        self.ids: set[str] = set()
+        self.keys: set[str] = set()
+
+    def touch(self, entry: Entry) -> None:
+        """This spec must be decided anew, and all that lead to it."""
+        self.ids.add(entry.spec.id)
+        self.keys |= entry.handles()
+
+    def clear(self) -> None:
+        self.ids.clear()
+        self.keys.clear()
+
+
 class Table:
     """The symbols of one namespace.
 
@@ -101,6 +123,7 @@ class Table:
         """Which symbol's node has what no other may have, an address say."""
         self.unloadable: set[str] = set()
         """Specs whose newest revision compiles, but whose node could not be loaded: a port in use may become free."""
+        self.unsettled = Unsettled()
         self._reporter = reporter
         self._names: dict[str, set[str]] = {}
         self._referrers: dict[str, set[str]] = {}
@@ -155,8 +178,8 @@ class Table:
     def remove_value(self, id: str) -> None:
         """Forget a value."""
         old = self.values.pop(id, None)
-        if old is not None and old.name is not None:
-            self.values.pop(f"{old.namespace}/{old.name}", None)
+        if old is not None and self.values.get(f"{old.namespace}/{old.name}") is old:
+            del self.values[f"{old.namespace}/{old.name}"]
 
     # --- for reconcile
 
@@ -228,7 +251,14 @@ class Table:
             if isinstance(answer, ErrorValue):
                 self.log.warning("spec.term_failed", node=symbol.site.label, error=answer.text)
         try:
-            await departure.node.unload()
+            async with asyncio.timeout(UNLOAD_TIMEOUT):
+                await departure.node.unload()
+        except TimeoutError:
+            self.log.error("spec.left_behind", node=symbol.site.label, seconds=UNLOAD_TIMEOUT)
+        except asyncio.CancelledError as error:
+            if is_being_cancelled():
+                raise
+            self.log.error("spec.unload_failed", node=symbol.site.label, error="cancelled", exc_info=error)
         except Exception as error:
             self.log.error("spec.unload_failed", node=symbol.site.label, error=str(error), exc_info=error)
         self.log.debug("spec.unloaded", node=symbol.site.label, revision=symbol.spec.revision)

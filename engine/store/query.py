@@ -42,8 +42,12 @@ class Example:
             if key == "labels":
                 if not isinstance(value, Mapping) or not all(isinstance(v, str) for kv in value.items() for v in kv):
                     raise InvalidError("`labels` of an example must be a map of text to text")
+                for text in (part for label in value.items() for part in label):
+                    check_text(text, "a label of an example")
             elif not isinstance(value, str):
                 raise InvalidError(f"`{key}` of an example must be text")
+            else:
+                check_text(value, f"`{key}` of an example")
         return cls(data.get("id"), data.get("namespace"), data.get("name"), dict(data.get("labels", {})))
 
     def admits(self, record: Record) -> bool:
@@ -79,6 +83,8 @@ class Query:
             raise InvalidError(f"the limit of a listing must be at least 1, not {self.limit}")
         if self.after is not None:
             read_token(self.after)
+        for text in (*(self.namespaces or ()), *(self.ids or ()), *(self.names or ())):
+            check_text(text, "what a listing is about")
 
     def admits(self, record: Record) -> bool:
         """Whether the record meets all conditions (paging aside)."""
@@ -124,6 +130,14 @@ class Page(list[ItemT], Generic[ItemT]):
         self.problems = problems
 
 
+def check_text(text: str, what: str) -> None:
+    """Raise InvalidError for text that no store can hold: half of a surrogate pair is no character."""
+    try:
+        text.encode()
+    except UnicodeEncodeError as error:
+        raise InvalidError(f"{what} is no Unicode text: {text!r} has half of a character at {error.start}") from None
+
+
 def has_labels(record: Record, labels: Mapping[str, str]) -> bool:
     return all(record.labels.get(key) == value for key, value in labels.items())
 
@@ -138,7 +152,8 @@ def read_token(token: str) -> tuple[str, str, str]:
     try:
         padded = token + "=" * (-len(token) % 4)
         key = json.loads(base64.b64decode(padded, altchars=b"-_", validate=True))
-    except ValueError:
+        "".join(key).encode()
+    except (ValueError, TypeError, RecursionError):  # no base64, no JSON, no list of text, no Unicode
         key = None
     if not isinstance(key, list) or len(key) != 3 or not all(isinstance(part, str) for part in key):
         raise InvalidError(f"{token!r} is no token of a listing", hint="pass on `continue` exactly as it was given")

@@ -53,7 +53,7 @@ def test_what_a_cycle_leads_to_is_loaded_before_all_of_it(run, bench) -> None:
     run(main)
 
 
-def test_a_node_that_cannot_be_loaded_undoes_the_plan_and_the_rest_is_tried_without_it(run, bench) -> None:
+def test_a_node_that_cannot_be_loaded_is_left_out_and_the_rest_is_published(run, bench) -> None:
     async def main() -> None:
         it = bench()
         await it.put(
@@ -65,7 +65,7 @@ def test_a_node_that_cannot_be_loaded_undoes_the_plan_and_the_rest_is_tried_with
 - {kind: record, name: a, tag: a2, fail: load, ports: {out: [{name: b}]}}
 - {kind: record, name: b, tag: b2}
 """)
-        assert it.take_diary()[:6] == ["load b2", "load a2", "unload a2", "unload b2", "load b2", "activate b2"]
+        assert it.take_diary()[:4] == ["load b2", "load a2", "unload a2", "activate b2"]
         assert [status.name for status in report.failed] == ["a"]
         assert it.states() == {"a": ("failed", 1), "b": ("active", 2)}
         assert "load of a2 fails" in report.failed[0].reason
@@ -213,7 +213,7 @@ def test_term_runs_on_the_old_links_also_when_all_goes_at_once(run, bench) -> No
     run(main)
 
 
-def test_a_failing_init_flow_fails_the_spec_and_undoing_runs_term_where_init_had_run(run, bench) -> None:
+def test_a_failing_init_flow_fails_the_spec_whose_term_does_not_run(run, bench) -> None:
     async def main() -> None:
         it = bench()
         await it.put("""
@@ -230,7 +230,8 @@ def test_a_failing_init_flow_fails_the_spec_and_undoing_runs_term_where_init_had
         }
         diary = it.take_diary()
         undone = diary[diary.index("unload a") :]
-        assert undone[:5] == ["unload a", "unload bad", "hook h", "unload b", "unload h"]
+        assert "hook h" not in undone
+        assert not [event for event in undone if event in ("unload b", "unload h", "unload bad")]
         await it.close()
 
     run(main)

@@ -1,0 +1,203 @@
+"""Create, read, update, apply and delete: the same five operations for specs and for values.
+
+Everything is read and checked before anything is written, and one operation is one transaction of the store. What is
+decided by looking first (a patch, a precondition) names the revision that it has seen; who loses against somebody who
+writes at the same time looks again, unless he has named a revision himself.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any, Generic, TypeVar
+
+from engine.daemon.requests import Items, Selection, shown
+from engine.errors import ConflictError, Diagnostic, DiagnosticsError, InvalidError, NotFoundError
+from engine.spec.model import DEFAULT_NAMESPACE, Spec, Value, merge_patch
+from engine.store.protocol import Outcome, Page, Query, Store, Write
+
+ATTEMPTS = 5
+"""How often a write that names no revision is tried against somebody who writes at the same time."""
+
+AUTHOR = "admin API"
+"""Who has written, as the history tells it."""
+
+ItemT = TypeVar("ItemT", Spec, Value)
+
+
+@dataclass(frozen=True, slots=True)
+class Kind(Generic[ItemT]):
+    """What specs and values do not have in common. `check` raises all that is wrong with items before they are written."""
+
+    what: str
+    read: Callable[[Query], Awaitable[Page[ItemT]]]
+    parse: Callable[[Mapping[str, Any]], ItemT]
+    put: Callable[[ItemT, int | None, bool], Write]
+    delete: Callable[[ItemT], Write]
+    check: Callable[[Sequence[ItemT]], Awaitable[None]]
+
+
+class Documents(Generic[ItemT]):
+    """The operations on one kind of documents. `namespace` is always that of the flow which asks."""
+
+    def __init__(self, kind: Kind[ItemT], store: Store) -> None:
+        self._kind = kind
+        self._store = store
+
+    async def create(self, payload: Any, _namespace: str) -> Any:
+        """Make new ones. Raises ConflictError for one that is there already."""
+        items = Items.of(payload, f"a {self._kind.what}")
+        if items.condition.given:
+            raise InvalidError(
+                "If-Match and If-None-Match mean nothing here: only what is new is made",
+                hint="PUT makes or replaces, PATCH changes what is there",
+            )
+        subjects = self._parse(items)
+        await self._kind.check(subjects)
+        writes = [self._kind.put(subject, None, True) for subject in subjects]
+        return items.answer(await write(self._store, writes, items.message))
+
+    async def apply(self, payload: Any, _namespace: str) -> Any:
+        """Make or replace. Raises ConflictError for a stale `revision`, an error `precondition` for a stale If-Match."""
+        items = Items.of(payload, f"a {self._kind.what}")
+        subjects = self._parse(items)
+        await self._kind.check(subjects)
+
+        async def attempt() -> Any:
+            seen: list[int | None] = [subject.revision or None for subject in subjects]
+            if items.condition.given:
+                [subject] = subjects
+                here = await self._current(subject)
+                items.condition.check(subject.label, here.revision if here is not None else None)
+                seen = [subject.revision or (here.revision if here is not None else 0)]
+            writes = [self._kind.put(subject, expect, False) for subject, expect in zip(subjects, seen, strict=True)]
+            return items.answer(await write(self._store, writes, items.message))
+
+        return await retrying(attempt, named=any(subject.revision for subject in subjects))
+
+    async def update(self, payload: Any, _namespace: str) -> Any:
+        """Change by merge patches (RFC 7396). Raises NotFoundError, and whatever :meth:`apply` raises."""
+        items = Items.of(payload, f"a {self._kind.what}")
+
+        async def attempt() -> Any:
+            before = [await self._find(document) for document in items.documents]
+            for index, old in enumerate(before):
+                if old.id in {other.id for other in before[:index]}:
+                    raise InvalidError(f"item {index} patches {old.label} again", hint="make one patch of the two")
+                items.condition.check(old.label, old.revision)
+            subjects = self._parse(_merged(items, before))
+            await self._kind.check(subjects)
+            writes = [
+                self._kind.put(subject, subject.revision or old.revision, False)
+                for subject, old in zip(subjects, before, strict=True)
+            ]
+            return items.answer(await write(self._store, writes, items.message))
+
+        return await retrying(attempt, named=any("revision" in document for document in items.documents))
+
+    async def read(self, payload: Any, namespace: str) -> Any:
+        """List: a plain list, or with `limit` or `continue` a page of it."""
+        selection = Selection.to_read(payload, namespace)
+        page = await self._kind.read(selection.query)
+        listed = [shown(subject) for subject in page]
+        return {"items": listed, "continue": page.after} if selection.paged else listed
+
+    async def delete(self, payload: Any, namespace: str) -> Any:
+        """Delete what a filter means, and give it back. To find nothing is no error, unless a precondition says so."""
+        selection = Selection.to_delete(payload, namespace)
+        condition = selection.condition
+
+        async def attempt() -> Any:
+            found = await self._kind.read(selection.query)
+            if condition.given:
+                if len(found) > 1:
+                    raise InvalidError(f"If-Match goes with exactly one item, and {len(found)} are meant")
+                condition.check(found[0].label, found[0].revision) if found else condition.check("it", None)
+            await write(self._store, [self._kind.delete(subject) for subject in found], selection.message)
+            return [shown(subject) for subject in found]
+
+        return await retrying(attempt, or_gone=True)
+
+    # --- finding what is there
+
+    async def _find(self, document: Mapping[str, Any]) -> ItemT:
+        """The document that a patch is about: by id, or by namespace and name."""
+        known, name = document.get("id"), document.get("name")
+        namespace = document.get("namespace")
+        for field, value in (("id", known), ("name", name), ("namespace", namespace)):
+            if value is not None and not isinstance(value, str):
+                raise InvalidError(f"`{field}` must be text")
+        if not known and not name:
+            raise InvalidError("a patch needs an `id`, or a `name` (and `namespace`)")
+        namespace = namespace or DEFAULT_NAMESPACE
+        found = await self._look(known, namespace, name)
+        if found is None:
+            where = f"the id {known}" if known else f"the name {name!r} in {namespace!r}"
+            raise NotFoundError(f"no {self._kind.what} has {where}")
+        return found
+
+    async def _current(self, subject: ItemT) -> ItemT | None:
+        """What writing this would replace."""
+        return await self._look(subject.id, subject.namespace, subject.name)
+
+    async def _look(self, known: str | None, namespace: str, name: str | None) -> ItemT | None:
+        if known:
+            query = Query(ids=(known,))
+        elif name:
+            query = Query(namespaces=(namespace,), names=(name,))
+        else:
+            return None
+        return next(iter(await self._kind.read(query)), None)
+
+    def _parse(self, items: Items) -> list[ItemT]:
+        """The items as specs or values; everything that is wrong with any of them at once."""
+        parsed: list[ItemT] = []
+        problems: list[Diagnostic] = []
+        for index, document in enumerate(items.documents):
+            try:
+                parsed.append(self._kind.parse(document))
+            except DiagnosticsError as error:
+                prefix = () if items.single else (index,)
+                problems += [replace(each, path=(*prefix, *each.path)) for each in error.diagnostics]
+        if problems:
+            raise DiagnosticsError(problems)
+        return parsed
+
+
+async def write(store: Store, writes: Sequence[Write], message: str | None) -> list[Outcome]:
+    """Do all writes or none. What is written is written whole: whoever asked may go away meanwhile."""
+    if not writes:
+        return []
+    return await asyncio.shield(asyncio.ensure_future(store.apply(writes, author=AUTHOR, message=message)))
+
+
+def _merged(items: Items, before: Sequence[Spec | Value]) -> Items:
+    """The documents as they are after their patches."""
+    documents = [
+        merge_patch({**old.document, "id": old.id, "namespace": old.namespace}, document)
+        for document, old in zip(items.documents, before, strict=True)
+    ]
+    return replace(items, documents=documents)
+
+
+async def retrying(attempt: Callable[[], Awaitable[Any]], *, named: bool = False, or_gone: bool = False) -> Any:
+    """Repeat what lost a race; where somebody named the revision that he has seen, losing is the answer.
+
+    `or_gone` tells that it is a race as well if something is not there any more.
+    """
+    for _ in range(0 if named else ATTEMPTS - 1):
+        try:
+            return await attempt()
+        except ConflictError as error:
+            if not _is_race(error):
+                raise
+        except NotFoundError:
+            if not or_gone:
+                raise
+    return await attempt()
+
+
+def _is_race(error: ConflictError) -> bool:
+    """Whether a revision was not the expected one; other conflicts (a name that is taken) do not pass by themselves."""
+    return isinstance(error.value.details, Mapping) and "expected" in error.value.details
