@@ -18,6 +18,7 @@ from time import monotonic
 from uuid import NAMESPACE_URL, uuid5
 
 from engine.errors import DiagnosticsError, UnavailableError
+from engine.flow.exchange import is_being_cancelled
 from engine.graph.context import Log
 from engine.graph.reconcile import Changes, Report, reconcile
 from engine.graph.status import Status
@@ -25,7 +26,7 @@ from engine.graph.table import Table
 from engine.spec.model import Spec, Value
 from engine.store.change import Batch, Change, Resync
 from engine.store.protocol import Store
-from engine.store.query import Query
+from engine.store.query import Page, Query
 from engine.store.watch import Watch
 
 COALESCE = 0.002
@@ -67,9 +68,7 @@ class Loader:
         self._log = log
         self._on_report = on_report
         self._seen_at = monotonic()
-        self._stored: dict[str, Spec] = {}
-        self._builtin = {spec.name: _with_id(spec) for spec in builtin if spec.name is not None}
-        self._included: set[str] = set()
+        self._builtin = {spec.id: spec for spec in map(_with_id, builtin)}
         self._told: dict[str, Status] = {}
 
     @property
@@ -89,9 +88,12 @@ class Loader:
                     self._lose("the store has been closed")
             except UnavailableError as error:
                 self._lose(error.value.text)
-            except Exception as error:  # a mistake of ours: what runs goes on, and the next listing begins afresh
-                self._log.error("loader.broke", namespace=self.table.namespace, error=str(error), exc_info=error)
-                self._lose("the loader broke")
+            except asyncio.CancelledError as error:
+                if is_being_cancelled():
+                    raise
+                self._broke(error)  # somebody else's: a node awaited what another one has cancelled
+            except Exception as error:
+                self._broke(error)
             await asyncio.sleep(delay * random.uniform(0.5, 1.0))  # noqa: S311 - jitter, not a secret
             delay = min(delay * 2, BACKOFF[1])
 
@@ -114,36 +116,42 @@ class Loader:
         for problem in (*specs.problems, *values.problems):
             self._log.error("spec.unreadable", diagnostic=str(problem))
         self._find()
-        await self._apply_listing(specs, values)
+        await self.apply(self._difference(specs, values))
         self.revision = min(specs.revision, values.revision)
 
-    async def _apply_listing(self, specs: Sequence[Spec], values: Sequence[Value]) -> None:
+    def _difference(self, specs: Page[Spec], values: Page[Value]) -> Changes:
+        """What must change so that the table shows a listing. It goes by what the table holds, not by what it was told."""
+        held = {id: entry.spec for id, entry in self.table.entries.items() if id not in self._builtin}
         known = {value.id: value for value in self.table.values.values()}
-        listed = {spec.id for spec in specs}
-        kept = {value.id for value in values}
-        await self.apply(
-            Changes(
-                specs=[spec for spec in specs if _is_news(spec, self._stored.get(spec.id))],
-                deleted=[id for id in self._stored if id not in listed],
-                values=[value for value in values if _is_news(value, known.get(value.id))],
-                deleted_values=[id for id in known if id not in kept],
-            )
+        # What this version cannot read is there all the same: the revision that it could read goes on.
+        deleted = held.keys() - {spec.id for spec in specs} - specs.unreadable
+        deleted_values = known.keys() - {value.id for value in values} - values.unreadable
+        return Changes(
+            specs=[spec for spec in specs if _is_news(spec, held.get(spec.id))],
+            deleted=sorted(deleted),
+            values=[value for value in values if _is_news(value, known.get(value.id))],
+            deleted_values=sorted(deleted_values),
         )
 
     async def _follow(self, watch: Watch) -> None:
         """Apply what the watch tells, until it ends; now and then try again what could not be loaded."""
         delay = RETRY[0]
+        waiting: frozenset[str] = frozenset()
+        again = 0.0
         while True:
+            if waiting != self.table.unloadable:
+                waiting, delay = frozenset(self.table.unloadable), RETRY[0]
+                again = monotonic() + delay
             try:
-                async with asyncio.timeout(delay if self.table.unloadable else None):
+                async with asyncio.timeout(max(0.0, again - monotonic()) if waiting else None):
                     item = await anext(watch)
             except TimeoutError:
                 delay = min(delay * 2, RETRY[1])
-                await self.apply(Changes(specs=[self.table.entries[id].spec for id in sorted(self.table.unloadable)]))
+                again = monotonic() + delay
+                await self.apply(Changes(specs=[self.table.entries[id].spec for id in sorted(waiting)]))
                 continue
             except StopAsyncIteration:
                 return
-            delay = RETRY[0]
             batches = await self._gather(watch, item)
             if batches is None:
                 self._log.warning("store.resync")
@@ -199,18 +207,20 @@ class Loader:
     # --- builtin specs
 
     def _with_builtin(self, changes: Changes) -> Changes:
-        """The changes, with the builtin specs that come or go because of them."""
-        builtin = {spec.id for spec in self._builtin.values()}
-        self._stored.update((spec.id, spec) for spec in changes.specs if spec.id not in builtin)
-        for id in changes.deleted:
-            self._stored.pop(id, None)
+        """The changes, with the builtin specs that come or go because of them.
+
+        A spec of the store that takes the name of a builtin one comes while that goes, in one batch: so the table has
+        it take over, and goes on with the builtin one until it can run.
+        """
         if not self._builtin:
             return changes
-        taken = {spec.name for spec in self._stored.values()}
-        wanted = {spec.id: spec for name, spec in self._builtin.items() if name not in taken}
-        coming = [spec for id, spec in wanted.items() if id not in self._included]
-        going = [id for id in self._included if id not in wanted]
-        self._included = set(wanted)
+        gone = {*changes.deleted, *(spec.id for spec in changes.specs)}
+        stored = [entry.spec for id, entry in self.table.entries.items() if id not in self._builtin and id not in gone]
+        taken = {spec.name for spec in (*stored, *changes.specs) if spec.id not in self._builtin}
+        wanted = {id: spec for id, spec in self._builtin.items() if spec.name not in taken}
+        present = self._builtin.keys() & self.table.entries.keys()
+        coming = [spec for id, spec in wanted.items() if id not in present]
+        going = [id for id in self._builtin if id in present and id not in wanted]
         return Changes([*changes.specs, *coming], [*changes.deleted, *going], changes.values, changes.deleted_values)
 
     # --- telling
@@ -218,6 +228,10 @@ class Loader:
     def _is_well(self, id: str) -> bool:
         entry = self.table.entries.get(id)
         return entry is None or entry.status is None or entry.status.state == "active"
+
+    def _broke(self, error: BaseException) -> None:
+        """A mistake of ours: what runs goes on, and the next listing takes up what was left."""
+        self._log.error("loader.broke", namespace=self.table.namespace, error=str(error), exc_info=error)
 
     def _lose(self, reason: str) -> None:
         if self.lost is None:

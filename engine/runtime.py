@@ -14,7 +14,7 @@ from datetime import timedelta
 from typing import Any
 
 from engine.errors import Code, ErrorValue, Place
-from engine.flow import Generation, InPort, Limits, OutPort, Process
+from engine.flow import Generation, InPort, Limits, Process
 from engine.graph.compile import SpecCompiler
 from engine.graph.context import Clock, Context, Languages, Log, Settings, Syscalls
 from engine.graph.reconcile import Changes, Report, reconcile
@@ -100,7 +100,7 @@ class Runtime:
     async def close(self) -> None:
         """End everything: triggers first, then what runs has `drain` to end and is cancelled, then nodes are unloaded.
 
-        Cancelling this cancels what still runs at once, and nodes are unloaded all the same.
+        Cancelling this while it waits cancels what still runs, and nodes are unloaded all the same.
         """
         await self.stop()
         try:
@@ -135,10 +135,6 @@ class Runtime:
     def process(self) -> Process:
         """A process on the current generation, for a question from outside."""
         return Process(self.table.current, origin="outside", deadline=self._deadline())
-
-    def question(self, ports: Sequence[InPort]) -> OutPort:
-        """A port that leads to these in ports, to ask them through."""
-        return OutPort.to(*ports)
 
     def _deadline(self) -> float | None:
         timeout = self._services.settings.process_timeout

@@ -9,7 +9,7 @@ from typing import Any, Literal
 
 import click
 
-from engine.cli.checking import check, harden, has_errors
+from engine.cli.checking import check, harden, has_errors, nameless
 from engine.cli.connection import Connection, connection_options, run
 from engine.cli.console import Console, color_option, pass_console
 from engine.cli.selector import Selector
@@ -18,7 +18,7 @@ from engine.cli.sources import read_files, specs_of, values_of
 from engine.cli.target import Item, Known, Target, outcome, same_document
 from engine.cli.waiting import wait
 from engine.cli.wanted import RESOURCES
-from engine.errors import ConflictError, Diagnostic, Place
+from engine.errors import ConflictError, Diagnostic
 from engine.spec.fields import FieldError, duration
 from engine.spec.model import Spec, Value
 from engine.store.query import Query
@@ -88,7 +88,7 @@ def _apply(console: Console, connection: Connection, resource: Resource, paths: 
     read = specs_of if resource == "spec" else values_of
     found = read(files, namespace=connection.namespace)
     items: list[Item] = list(found.items)
-    problems = [*found.problems, *(_anonymous(item) for item in items if not (item.id or item.name))]
+    problems = [*found.problems, *nameless(items)]
     if options.strict:
         problems = harden(problems)
     if has_errors(problems):
@@ -97,15 +97,6 @@ def _apply(console: Console, connection: Connection, resource: Resource, paths: 
         console.report(problems)
         return 1
     return run(_write(console, connection, items, problems, resource=resource, options=options))
-
-
-def _anonymous(item: Item) -> Diagnostic:
-    return Diagnostic(
-        "missing-name",
-        f"a {'spec' if isinstance(item, Spec) else 'value'} that is applied needs a name",
-        item.origin.place() if item.origin is not None else Place(),
-        "give it a name, so that the next apply finds it",
-    )
 
 
 def _checked(items: Sequence[Item], *, existing: Sequence[Item] = (), strict: bool = False) -> list[Diagnostic]:

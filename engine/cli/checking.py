@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
-from engine.errors import Diagnostic
-from engine.spec.model import Spec
+from engine.errors import Diagnostic, Place
+from engine.spec.model import Spec, Value
 
 
 def check(specs: Sequence[Spec], *, existing: Iterable[Spec] = (), strict: bool = False) -> list[Diagnostic]:
@@ -24,6 +24,20 @@ def check(specs: Sequence[Spec], *, existing: Iterable[Spec] = (), strict: bool 
     finally:
         languages.close()
     return harden(found) if strict else found
+
+
+def nameless(items: Iterable[Spec | Value]) -> list[Diagnostic]:
+    """An error for each item without name and id: to write it twice would make two of it."""
+    return [
+        Diagnostic(
+            "missing-name",
+            f"a {'spec' if isinstance(item, Spec) else 'value'} that is applied needs a name",
+            item.origin.place() if item.origin is not None else Place(),
+            "give it a name, so that the next apply finds it",
+        )
+        for item in items
+        if not (item.id or item.name)
+    ]
 
 
 def harden(found: Iterable[Diagnostic]) -> list[Diagnostic]:

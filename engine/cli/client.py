@@ -29,6 +29,7 @@ from engine.spec.model import Spec, Value, parse_spec, parse_value
 from engine.store.instance import Instance
 from engine.store.query import Page, Query
 from engine.store.record import Resource
+from engine.store.write import Action
 
 Item = Spec | Value
 
@@ -45,7 +46,7 @@ class Client:
         self._patience = patience
         self._socket = url.removeprefix("unix:") if url.startswith("unix:") else None
         if self._socket is None and not url.startswith(("http://", "https://")):
-            raise InvalidError(f"{url!r} is no URL of a daemon", hint="write http://127.0.0.1:8585, or unix:/path")
+            raise InvalidError(f"{url!r} is no URL of a daemon", hint="write http://127.0.0.1:8585")
         self._base = "http://weir" if self._socket is not None else url.rstrip("/")
         self._session: aiohttp.ClientSession | None = None
 
@@ -86,20 +87,23 @@ class Client:
             if not after:
                 return found
 
-    async def put(self, items: Sequence[Item], *, message: str | None) -> list[Item]:
-        """Make or replace these, all or none; one with a revision only if that is the one which is there."""
+    async def put(self, items: Sequence[Item], *, message: str | None) -> list[tuple[Action, Item]]:
+        """Make or replace these, all or none; one with a revision only if that is the one which is there.
+
+        The daemon tells what became of each: it alone sees what is there at the moment of writing.
+        """
         if not items:
             return []
         resource = _resource(items[0])
         body = [_body(item) for item in items]
-        parameters = [("message", message)] if message else []
+        parameters = [("outcomes", "true"), *([("message", message)] if message else [])]
         try:
             answer = await self._send("PUT", _PATHS[resource], parameters=parameters, body=body)
         except DiagnosticsError as error:
             raise DiagnosticsError([_placed(found, items) for found in error.diagnostics]) from error
         if not isinstance(answer, list) or len(answer) != len(body):
             raise self._nonsense(f"{len(body)} items")
-        return [self._item(resource, document) for document in answer]
+        return [self._outcome(resource, form) for form in answer]
 
     async def delete(self, items: Sequence[Item]) -> None:
         """Delete these by their ids, all or none. An empty list asks for nothing: a daemon could take it for all."""
@@ -117,6 +121,12 @@ class Client:
             raise self._nonsense("a list of instances")
         instances = [Instance.from_json(form) for form in answer]
         return [instance for instance in instances if namespace is None or instance.namespace == namespace]
+
+    def _outcome(self, resource: Resource, form: Any) -> tuple[Action, Item]:
+        action = form.get("action") if isinstance(form, Mapping) else None
+        if action not in ("created", "configured", "unchanged"):
+            raise self._nonsense("what became of each item")
+        return action, self._item(resource, form.get("item"))
 
     def _item(self, resource: Resource, document: Any) -> Item:
         try:

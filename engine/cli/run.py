@@ -19,7 +19,7 @@ from engine.cli.options import pairs
 from engine.cli.sources import read_spec_files, read_value_files
 from engine.daemon.config import LogSection
 from engine.daemon.logs import make_log
-from engine.errors import Code, Diagnostic, ErrorValue, InvalidError, Place
+from engine.errors import Code, Diagnostic, ErrorValue, InvalidError, Place, WeirError
 from engine.flow import NONE, InPort, OutPort, Process
 from engine.flow.process import uuid7
 from engine.graph.scheme import Scheme
@@ -63,7 +63,7 @@ def command(
         raise click.UsageError("--data and --stdin exclude each other")
     loaded = _read(console, paths, value_paths, pairs(environment), namespace)
     if stream:
-        run_loop(_stream(loaded, sys.stdin, sys.stdout))
+        run_loop(_stream(loaded, sys.stdin.buffer, sys.stdout.buffer))
         return 0
     assert node is not None
     return run_loop(_single(console, loaded, node, _payload(data)))
@@ -192,19 +192,23 @@ class _Line:
     group: str | None
 
 
-async def _stream(loaded: _Loaded, source: IO[str], sink: IO[str]) -> None:
+async def _stream(loaded: _Loaded, source: IO[bytes], sink: IO[bytes]) -> None:
     runtime = await _open(loaded)
     try:
         async for lines in _groups(source):
             for answer in await _answer(runtime, lines, loaded.problems):
-                sink.write(json.dumps(answer, ensure_ascii=False) + "\n")
+                sink.write(_encoded(answer) + b"\n")
             sink.flush()
     finally:
         await runtime.close()
 
 
-async def _groups(source: IO[str]) -> AsyncIterator[list[_Line | ErrorValue]]:
-    """The lines of a stream; those of one group together."""
+async def _groups(source: IO[bytes]) -> AsyncIterator[list[_Line | ErrorValue]]:
+    """The lines of a stream; those of one group together.
+
+    A line without a group is given at once: whoever sent it may wait for its answer before he sends another. A group is
+    complete when another line comes, or the end.
+    """
     group: list[_Line | ErrorValue] = []
     name: str | None = None
     for number in count(1):
@@ -212,19 +216,22 @@ async def _groups(source: IO[str]) -> AsyncIterator[list[_Line | ErrorValue]]:
         if text and not text.strip():
             continue
         line = _parse(text, number) if text else None
-        shared = isinstance(line, _Line) and line.group is not None and line.group == name
-        if group and not shared:
+        belongs = line.group if isinstance(line, _Line) else None
+        if group and (belongs is None or belongs != name):
             yield group
             group = []
         if line is None:
             return
         group.append(line)
-        name = line.group if isinstance(line, _Line) else None
+        name = belongs
+        if name is None:
+            yield group
+            group = []
 
 
-def _parse(text: str, number: int) -> _Line | ErrorValue:
+def _parse(text: bytes, number: int) -> _Line | ErrorValue:
     try:
-        data = json.loads(text)
+        data = json.loads(text.decode())
         if not isinstance(data, dict):
             raise InvalidError("a line is a map with `node`, and `data` or `error`")
         unknown = data.keys() - {"node", "port", "data", "error", "group"}
@@ -237,6 +244,8 @@ def _parse(text: str, number: int) -> _Line | ErrorValue:
             raise InvalidError("`error` is the message of an error, and excludes `data`")
     except ValueError as error:
         return InvalidError(f"line {number} is no JSON: {error}").value
+    except RecursionError:
+        return InvalidError(f"line {number} is nested too deeply").value
     except InvalidError as error:
         return InvalidError(f"line {number}: {error.reason}").value
     payload = ErrorValue(data["error"], Code.EXPRESSION) if "error" in data else data.get("data")
@@ -278,4 +287,15 @@ def _shape(answer: Any) -> dict[str, Any]:
         return {"none": True}
     if isinstance(answer, ErrorValue):
         return {"error": answer.to_json()}
-    return {"value": to_json_value(answer)}
+    try:
+        return {"value": to_json_value(answer)}
+    except WeirError as error:
+        return {"error": error.value.to_json()}
+
+
+def _encoded(answer: dict[str, Any]) -> bytes:
+    """One line of JSON in UTF-8, whatever the terminal speaks; half of a character is escaped."""
+    try:
+        return json.dumps(answer, ensure_ascii=False).encode()
+    except UnicodeEncodeError:
+        return json.dumps(answer).encode()

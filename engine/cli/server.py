@@ -23,8 +23,8 @@ POLL_INTERVAL: Final = 1.0
 class ServerTarget:
     """A daemon's admin API.
 
-    Items are written in one request, and deleted in another: each is all or nothing, and what is written is guarded by
-    the revisions that were seen just before. (`apply --prune` is both: first the writes, then the deletions.)
+    Items are written in one request, and deleted in another: each is all or nothing. (`apply --prune` is both: first the
+    writes, then the deletions.) What became of them is what the daemon says, as somebody else may write meanwhile.
     """
 
     def __init__(self, url: str, *, patience: float = PATIENCE, poll_interval: float = POLL_INTERVAL) -> None:
@@ -62,10 +62,10 @@ class ServerTarget:
             if here is not None and same_document(here, item):
                 outcomes[index] = outcome("unchanged", here)
             else:
-                put[index] = item.replace(revision=here.revision if here is not None else 0)
+                put[index] = item.replace(revision=write.expect or 0)
         written = await self._client.put(list(put.values()), message=message)
-        for index, item in zip(put, written, strict=True):
-            outcomes[index] = outcome("created" if before[index] is None else "configured", item)
+        for index, (action, item) in zip(put, written, strict=True):
+            outcomes[index] = outcome(action, item)
         gone = {index: here for index, here in before.items() if here is not None and isinstance(writes[index], Delete)}
         await self._client.delete(list(gone.values()))
         outcomes |= {index: outcome("deleted", item) for index, item in gone.items()}

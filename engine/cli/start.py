@@ -45,6 +45,8 @@ def command(
     """
     if watch and not (from_specs or from_values):
         raise click.UsageError("--watch needs --from-specs or --from-values")
+    if watch and "-" in (*from_specs, *from_values):
+        raise click.UsageError("--watch needs files: standard input can be read only once")
     overrides: dict[str, Any] = {
         "namespace": namespace,
         "store.url": store,
@@ -61,7 +63,7 @@ def command(
         console.warn(warning.message, warning.hint)
     config = loaded.config
     log = make_log(config.log, environ=os.environ)
-    files = Files(console, from_specs, from_values, namespace=(config.namespaces or (config.namespace,))[0])
+    files = Files(console, log, from_specs, from_values, namespace=(config.namespaces or (config.namespace,))[0])
     daemon = Daemon(config, log, reread=read_config, development=console.debug)
     run_loop(daemon.run(first=files.read(), follow=files.follow if watch else None))
     return 0

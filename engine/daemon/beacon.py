@@ -13,7 +13,7 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 from time import monotonic
 
-from engine.errors import WeirError
+from engine.errors import ErrorValue, WeirError
 from engine.flow.process import uuid7
 from engine.graph.context import Log
 from engine.graph.reconcile import Report
@@ -68,9 +68,9 @@ class Beacon:
         try:
             for namespace, runtime in self._runtimes.items():
                 await self._store.put_instance(self._row(namespace, runtime))
-        except WeirError as error:
+        except Exception as error:  # whatever it is, the next news is worth another try
             if not self._failing:
-                self._log.warning("instance.not_written", reason=error.value.text)
+                self._log.warning("instance.not_written", reason=ErrorValue.of(error).text)
             self._failing = True
         else:
             self._failing = False

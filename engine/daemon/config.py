@@ -27,7 +27,7 @@ SYSTEM_NAMESPACE: Final = "system"
 """Runs in every daemon, beside what the config names."""
 
 _HOST_AND_PORT = re.compile(r"(?P<host>\[[0-9A-Fa-f:.%a-z]+\]|[^\s:\[\]/]+):(?P<port>\d{1,5})", re.ASCII)
-_LISTEN_HINT: Final = "write 127.0.0.1:8585, [::1]:8585, unix:/run/weir/admin.sock, or off"
+_LISTEN_HINT: Final = "write 127.0.0.1:8585, [::1]:8585, or off"
 
 
 class Section(NodeSpec):
@@ -102,10 +102,10 @@ class StoreSection(Section):
 
 class AdminSection(Section):
     listen: Annotated[str, AfterValidator(_listen)] = "127.0.0.1:8585"
-    """The address of the admin API and of /livez, /readyz and /metrics: host:port, unix:/path, or off."""
+    """The address of the admin API and of /livez and /readyz: host:port, or off."""
 
     tokens: str | None = None
-    """A file of hashed tokens; without one the admin API listens on loopback or a Unix socket only."""
+    """A file of hashed tokens; without one the admin API listens on loopback only."""
 
     @property
     def address(self) -> Address | None:
@@ -194,10 +194,15 @@ class Config(Section):
         if self.languages.python:
             refused.append("`languages.python` is on, and this version has no Python snippets: leave it off")
         address = self.admin.address
-        if address is not None and not address.is_local:
+        if address is not None and address.path is not None:
+            refused.append(
+                f"`admin.listen` is {self.admin.listen}, and this version listens on no Unix socket: "
+                "use 127.0.0.1:8585, or off"
+            )
+        elif address is not None and not address.is_local:
             refused.append(
                 f"`admin.listen` is {self.admin.listen}, which other machines can reach, and there are no tokens: "
-                "use a loopback address, unix:/path, or off"
+                "use a loopback address, or off"
             )
         return refused
 

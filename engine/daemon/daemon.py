@@ -203,8 +203,11 @@ class Daemon:
     async def _close(self) -> None:
         """End the runtimes: what the operator runs first, the admin API last."""
         served = [runtime for namespace, runtime in self.runtimes.items() if namespace != SYSTEM_NAMESPACE]
-        await asyncio.gather(*(runtime.close() for runtime in served))
-        await self.runtimes[SYSTEM_NAMESPACE].close()
+        for runtimes in (served, [self.runtimes[SYSTEM_NAMESPACE]]):
+            outcomes = await asyncio.gather(*(runtime.close() for runtime in runtimes), return_exceptions=True)
+            for runtime, outcome in zip(runtimes, outcomes, strict=True):
+                if isinstance(outcome, Exception):
+                    self.log.error("runtime.close_failed", namespace=runtime.namespace, exc_info=outcome)
 
     def _announce(self, seconds: float) -> None:
         address = self.config.admin.address

@@ -42,7 +42,7 @@ class Documents(Generic[ItemT]):
     """The operations on one kind of documents. `namespace` is always that of the flow which asks."""
 
     def __init__(self, kind: Kind[ItemT], store: Store) -> None:
-        self._kind = kind
+        self._kind: Kind[ItemT] = kind
         self._store = store
 
     async def create(self, payload: Any, _namespace: str) -> Any:
@@ -158,8 +158,7 @@ class Documents(Generic[ItemT]):
             try:
                 parsed.append(self._kind.parse(document))
             except DiagnosticsError as error:
-                prefix = () if items.single else (index,)
-                problems += [replace(each, path=(*prefix, *each.path)) for each in error.diagnostics]
+                problems += error.diagnostics if items.single else [_within(index, each) for each in error.diagnostics]
         if problems:
             raise DiagnosticsError(problems)
         return parsed
@@ -170,6 +169,11 @@ async def write(store: Store, writes: Sequence[Write], message: str | None) -> l
     if not writes:
         return []
     return await asyncio.shield(asyncio.ensure_future(store.apply(writes, author=AUTHOR, message=message)))
+
+
+def _within(index: int, found: Diagnostic) -> Diagnostic:
+    """A finding about one item, told of the whole list."""
+    return replace(found, path=(index, *found.path))
 
 
 def _merged(items: Items, before: Sequence[Spec | Value]) -> Items:

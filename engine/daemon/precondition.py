@@ -59,6 +59,10 @@ class Precondition:
             raise _failed(f"If-None-Match asks for something new, but {there}")
 
 
+NO_CONDITION: Final = Precondition()
+"""Holds always."""
+
+
 def _failed(message: str) -> WeirError:
     return WeirError(message, code=Code.PRECONDITION, hint="read it again and repeat the change")
 

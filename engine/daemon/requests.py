@@ -18,7 +18,7 @@ from dataclasses import dataclass, field
 from typing import Any, Final
 
 from engine.daemon.parameters import FILTER, Parameters, read_flag, read_whole
-from engine.daemon.precondition import Precondition
+from engine.daemon.precondition import NO_CONDITION, Precondition
 from engine.errors import InvalidError
 from engine.spec.model import Spec, Value
 from engine.store.protocol import Example, Outcome, Query
@@ -41,14 +41,14 @@ class Items:
 
     documents: Sequence[Mapping[str, Any]]
     single: bool
-    condition: Precondition = Precondition()
+    condition: Precondition = NO_CONDITION
     message: str | None = None
     outcomes: bool = False
 
     @classmethod
     def of(cls, payload: Any, what: str) -> Items:
         """Read what was sent. Null, or anything but a map or a list of maps, is an invalid argument."""
-        condition = Precondition()
+        condition = NO_CONDITION
         message: str | None = None
         outcomes = False
         # A document may have a field `items`; it has one of the others as well.
@@ -86,7 +86,7 @@ class Selection:
 
     query: Query
     paged: bool = False
-    condition: Precondition = Precondition()
+    condition: Precondition = NO_CONDITION
     message: str | None = None
 
     @classmethod
@@ -116,7 +116,7 @@ class Selection:
 
         `everything: false` refuses to be without a filter.
         """
-        condition = Precondition()
+        condition = NO_CONDITION
         message: str | None = None
         matches: tuple[Example, ...] | None
         if _is_envelope(payload, _DELETE):
@@ -148,7 +148,7 @@ class Reference:
 
     known: str
     namespace: str
-    condition: Precondition = Precondition()
+    condition: Precondition = NO_CONDITION
     extra: Mapping[str, Any] = field(default_factory=dict)
 
     @classmethod

@@ -29,6 +29,9 @@ from engine.flow.process import Process
 
 _INDEXED = re.compile(r"(\w+)\[(\d{1,4})\]")
 
+MAX_INDEX = 255
+"""The highest port of a node with many: naming one makes all below it."""
+
 LIFECYCLE = ("init", "term")
 """Out ports that every node has: what they lead to runs when the node is loaded and unloaded."""
 
@@ -182,7 +185,7 @@ class OneToMany(Node):
     def out_port(self, name: str) -> OutPort | None:
         base, index = split_name(name)
         if base == "out":
-            return self.out_at(index or 0)
+            return self.out_at(index or 0) if (index or 0) <= MAX_INDEX else None
         return super().out_port(name) if index is None else None
 
     def out_names(self) -> list[str]:
@@ -217,7 +220,7 @@ class ManyToOne(Node):
 
     def in_port(self, name: str) -> InPort | None:
         base, index = split_name(name)
-        return self.in_at(index or 0) if base == "in" else None
+        return self.in_at(index or 0) if base == "in" and (index or 0) <= MAX_INDEX else None
 
     def in_names(self) -> list[str]:
         return ["in", "in[0]", "in[1]"]

@@ -30,6 +30,7 @@ from engine.flow.port import InPort, OutPort, Reader
 
 if TYPE_CHECKING:
     from engine.flow.generation import Generation
+    from engine.flow.node import Node
     from engine.flow.packet import Payload
 
 Hook = Callable[[ErrorValue | None], Awaitable[None] | None]
@@ -79,6 +80,8 @@ class Process:
     parent: Process | None = None
     deadline: float | None = None
     origin: str | None = None
+    maker: Node | None = None
+    """The node that made it, or its first ancestor; None for one that came from outside."""
     state: State = _RUNNING
     error: ErrorValue | None = None
     hops: int = 0
@@ -194,6 +197,7 @@ class Process:
             deadline = self.deadline
         child = Process(self.generation, parent=self, deadline=deadline, origin=self.origin)
         child.level = self.level + 1
+        child.maker = self.maker
         if self._data is not None:
             child._data = self._data
             child._shared = self._shared = True

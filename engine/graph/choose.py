@@ -52,7 +52,7 @@ def choose(table: Table, region: set[str]) -> tuple[Picks, dict[str, Obstacle]]:
                 other = table.entries[keeper]
                 picks[keeper] = other.running
                 reason = f"{symbol.site.label} needs a port that revision {other.spec.revision} does not have"
-                obstacles[keeper] = Obstacle("failed", reason)
+                obstacles[keeper] = Obstacle("failed", reason, needed=True)
                 again |= {id, keeper} | (table.referrers(other.handles()) & region)
                 continue
             obstacles.setdefault(id, obstacle)

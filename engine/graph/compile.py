@@ -58,7 +58,7 @@ class SpecCompiler:
             fields = decode(codec.spec, bound.fields, origin=spec.origin, kind=spec.kind)
             assert codec.compile is not None
             node = codec.compile(fields, context)
-            node.label, node.place = site.label, site.place
+            node.label, node.place, context.node = site.label, site.place, node
             symbol = Symbol(spec=spec, bound=bound, site=site, codec=codec, context=context, meaning=meaning, node=node)
         _check_own_ports(symbol)
         return symbol

@@ -14,7 +14,7 @@ from time import monotonic
 from typing import TYPE_CHECKING, Any, Protocol
 
 from engine.errors import Diagnostic, DiagnosticsError, ErrorValue, ExpressionError, Place, WeirError
-from engine.flow import Generation, Process
+from engine.flow import Generation, Node, Process
 from engine.graph.resources import Resources
 from engine.language.protocol import Options, Program
 
@@ -120,6 +120,8 @@ class Context:
     resources: Resources
     settings: Settings
     syscalls: Syscalls | None = None
+    node: Node | None = None
+    """The node itself, once it is compiled."""
 
     # --- for codecs
 
@@ -147,8 +149,16 @@ class Context:
     # --- for running nodes
 
     def process(self, *, deadline: float | None = None) -> Process:
-        """A new process on the current generation. `deadline` is a time of the event loop's clock."""
-        return Process(self.generation(), deadline=deadline, origin=self.site.label)
+        """A new process on the current generation.
+
+        `deadline` is a time of the event loop's clock; without one the operator's `limits.process_timeout` holds.
+        """
+        timeout = self.settings.process_timeout
+        if deadline is None and timeout is not None:
+            deadline = asyncio.get_running_loop().time() + timeout.total_seconds()
+        process = Process(self.generation(), deadline=deadline, origin=self.site.label)
+        process.maker = self.node
+        return process
 
     def process_failed(self, error: ErrorValue | None, **fields: Any) -> None:
         """Log that a process has failed: once for each, by whoever made it. `fields` tell what he knows of it."""

@@ -11,9 +11,12 @@ from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import dataclass
 
 from engine.errors import Code, ErrorValue
-from engine.flow import Generation, Node
+from engine.flow import Generation, Node, Process
 from engine.graph.context import Log
 from engine.graph.symbol import Symbol
+
+LOOK_AGAIN = 1.0
+"""Seconds, at least, between two looks at the processes of an old generation."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,9 +36,10 @@ class Departure:
 class Departures:
     """Who is on the way out, and the generations whose processes they wait for.
 
-    `unload` is called for one node at a time. A generation that still has processes `drain` seconds after it was
-    superseded has them cancelled; after as long again they are reported, and left behind. `moved` is called when an
-    older generation is not needed any more.
+    `unload` is called for one node at a time. Processes that can still reach a node which is on its way out `drain`
+    seconds after their generation was superseded are cancelled; those that cannot go on for as long as they like.
+    After as long again those that still run are reported, and left behind. `moved` is called when an older generation
+    is not needed any more.
     """
 
     def __init__(
@@ -78,7 +82,7 @@ class Departures:
         if generation.live:
             self._superseded.append(generation)
             loop = asyncio.get_running_loop()
-            self._timers[generation.number] = loop.call_later(self._drain(), self._cancel, generation)
+            self._timers[generation.number] = loop.call_later(self._drain(), self._over_limit, generation)
         self._collect()
 
     def drained(self, generation: Generation) -> None:
@@ -121,18 +125,47 @@ class Departures:
             self._task = None
             self._collect()
 
-    def _cancel(self, generation: Generation) -> None:
-        processes = tuple(generation.live)
-        self._log.warning("generation.drain_exceeded", generation=generation.number, processes=len(processes))
-        reason = ErrorValue(Code.CANCELLED.title, Code.CANCELLED, (ErrorValue("the drain limit is over"),))
+    def _over_limit(self, generation: Generation) -> None:
+        """The time to drain is over: cancel the processes that keep a node from leaving."""
+        drain = self._drain()
         loop = asyncio.get_running_loop()
-        self._timers[generation.number] = loop.call_later(self._drain(), self._leave_behind, generation)
+        # The others may go on, until something that they can reach is to go, too.
+        self._timers[generation.number] = loop.call_later(max(drain, LOOK_AGAIN), self._over_limit, generation)
+        processes = self._keeping(generation)
+        if not processes:
+            return
+        self._log.warning("generation.drain_exceeded", generation=generation.number, processes=len(processes))
+        loop.call_later(drain, self._leave_behind, generation, processes)
+        reason = ErrorValue(Code.CANCELLED.title, Code.CANCELLED, (ErrorValue("the drain limit is over"),))
         for process in processes:
             process.cancel(reason)
 
-    def _leave_behind(self, generation: Generation) -> None:
-        for process in tuple(generation.live):
+    def _keeping(self, generation: Generation) -> list[Process]:
+        """The processes of a generation that can reach a node which is on its way out.
+
+        One that came from outside may reach any. A node that made processes itself is reached by them.
+        """
+        gone = {each.node for each in self._waiting.values() if each.waits_for([generation])}
+        if not gone:
+            return []
+        makers = {process.maker for process in generation.live if process.maker is not None}
+        able = {maker for maker in makers if not gone.isdisjoint(_reach(maker, generation.number))}
+        return [process for process in generation.live if process.maker is None or process.maker in able]
+
+    def _leave_behind(self, generation: Generation, processes: Iterable[Process]) -> None:
+        left = [process for process in processes if process in generation.live]
+        for process in left:
             self._log.error("process.left_behind", **process.statistics())
-        generation.live.clear()
-        self._timers.pop(generation.number, None)
-        self.drained(generation)
+            generation.leave(process)
+
+
+def _reach(node: Node, number: int) -> set[Node]:
+    """The node, and all that its packets can reach in generation `number`."""
+    found: set[Node] = set()
+    todo = [node]
+    while todo:
+        here = todo.pop()
+        if here not in found:
+            found.add(here)
+            todo += [target.node for port in here.out_ports() for target in port.at(number)]
+    return found

@@ -97,6 +97,8 @@ def reach(table: Table) -> set[str]:
     Who leads to a spec that changed only inside (its annotations, its links) sees the same node as before, and is left
     alone.
     """
+    for id in table.needed:
+        table.unsettled.touch(table.entries[id])
     region = {id for id in table.unsettled.ids if id in table.entries}
     todo = table.referrers(table.unsettled.keys)
     seen: set[str] = set()

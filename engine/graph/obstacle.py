@@ -20,6 +20,8 @@ class Obstacle:
     reason: str
     diagnostics: tuple[Diagnostic, ...] = ()
     cause: str = ""
+    needed: bool = False
+    """The revision that runs is kept because another spec needs a port of it: to be decided anew with every change."""
 
     def __post_init__(self) -> None:
         if not self.cause:

@@ -106,6 +106,7 @@ def settle(table: Table, region: set[str], picks: Picks, obstacles: dict[str, Ob
         entry = table.entries[id]
         symbol = picks[id]
         table.unindex(entry)
+        table.needed.discard(id)
         if entry.deleted:
             table.unloadable.discard(id)
             del table.entries[id]
@@ -116,6 +117,8 @@ def settle(table: Table, region: set[str], picks: Picks, obstacles: dict[str, Ob
         table.index(entry)
         newest = symbol is not None and symbol is entry.candidate
         obstacle = None if newest else obstacles.get(id) or entry.obstacle
+        if obstacle is not None and obstacle.needed:
+            table.needed.add(id)
         entry.status = Status(
             id,
             entry.spec.namespace,

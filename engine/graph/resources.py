@@ -73,13 +73,6 @@ class Resources:
             raise
         return Lease(self, entry, resource)
 
-    def peek(self, key: Hashable) -> Any:
-        """The open resource of this key, or None."""
-        entry = self._entries.get(key)
-        if entry is None or not entry.opening.done() or entry.opening.cancelled() or entry.opening.exception():
-            return None
-        return entry.opening.result()
-
     async def close(self) -> None:
         """Close everything that is still open, held or not. What fails is raised when all the others are closed."""
         for entry in tuple(self._entries.values()):

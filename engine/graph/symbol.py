@@ -49,7 +49,7 @@ class Symbol:
     """One revision of a spec, compiled.
 
     `meaning` is the hash of what the node itself does: kind and fields, not links. `links` are the links of the out
-    ports, templates filled. `born` is the generation that it was first part of, 0 before that.
+    ports, templates filled.
     """
 
     __slots__ = ("bound", "children", "codec", "composite", "context", "links", "meaning", "node", "site", "spec")
@@ -85,11 +85,6 @@ class Symbol:
     @property
     def name(self) -> str | None:
         return self.site.name
-
-    @property
-    def is_trigger(self) -> bool:
-        """Whether it, or a child, makes processes by itself."""
-        return self.codec.trigger or any(child.is_trigger for child in self.children.values())
 
     def nodes(self) -> Iterator[Node]:
         """Its nodes, inner ones first: the children from last to first, then its own."""

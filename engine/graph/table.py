@@ -123,6 +123,8 @@ class Table:
         """Which symbol's node has what no other may have, an address say."""
         self.unloadable: set[str] = set()
         """Specs whose newest revision compiles, but whose node could not be loaded: a port in use may become free."""
+        self.needed: set[str] = set()
+        """Specs whose older revision runs on because another spec needs a port of it."""
         self.unsettled = Unsettled()
         self._reporter = reporter
         self._names: dict[str, set[str]] = {}

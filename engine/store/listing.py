@@ -20,17 +20,23 @@ def compose(kind: type[SubjectT], records: Iterable[Record], *, query: Query, re
     """
     items: list[SubjectT] = []
     problems: list[Diagnostic] = []
+    unreadable: set[str] = set()
+
+    def page(after: str | None = None) -> Page[SubjectT]:
+        return Page(items, revision=revision, after=after, problems=tuple(problems), unreadable=frozenset(unreadable))
+
     last: Record | None = None
     for count, record in enumerate(records):
         if count == query.limit:
             assert last is not None
-            return Page(items, revision=revision, after=write_token(last), problems=tuple(problems))
+            return page(write_token(last))
         last = record
         try:
             subject = unseal(record)
         except DiagnosticsError as error:
             problems.extend(error.diagnostics)
+            unreadable.add(record.id)
             continue
         assert isinstance(subject, kind)
         items.append(subject)
-    return Page(items, revision=revision, problems=tuple(problems))
+    return page()

@@ -110,11 +110,12 @@ class Page(list[ItemT], Generic[ItemT]):
     """A list of specs or values, and what is known about the listing.
 
     `after` is the token of the next page, or None if this was the last. `revision` is the revision of the store that the
-    page shows, all of it and nothing later. `problems` tell of stored documents that this version cannot read; they are
+    page shows, all of it and nothing later. `problems` tell of stored documents that this version cannot read, and
+    `unreadable` has their ids; they are
     not among the items, and count towards the limit.
     """
 
-    __slots__ = ("after", "problems", "revision")
+    __slots__ = ("after", "problems", "revision", "unreadable")
 
     def __init__(
         self,
@@ -123,11 +124,13 @@ class Page(list[ItemT], Generic[ItemT]):
         revision: int = 0,
         after: str | None = None,
         problems: tuple[Diagnostic, ...] = (),
+        unreadable: frozenset[str] = frozenset(),
     ) -> None:
         super().__init__(items)
         self.revision = revision
         self.after = after
         self.problems = problems
+        self.unreadable = unreadable
 
 
 def check_text(text: str, what: str) -> None:

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Generator
 from dataclasses import dataclass
-from typing import Annotated, Any, Final
+from typing import Annotated, Any
 
 from pydantic import AfterValidator, AliasChoices, Field
 from pydantic_core import PydanticCustomError
 
 from engine.errors import WeirError
 from engine.flow import Forward, OneToMany, OutPort, Payload, Process
-from engine.flow.node import split_name
+from engine.flow.node import MAX_INDEX, split_name
 from engine.graph.context import Context, Path
 from engine.graph.scheme import Codec
 from engine.language.protocol import Program
@@ -20,7 +20,6 @@ from engine.spec.schema import NodeSpec
 from nodes.control.entries import NOT_EMPTY
 from nodes.control.expression import ExpressionSpec, is_true, located, name_in
 
-MAX_INDEX: Final = 999
 """The highest index of an out port that a condition may lead to."""
 
 

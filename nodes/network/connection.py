@@ -195,7 +195,7 @@ class Connection(web.RequestHandler):
 class HttpRequest:
     """One request: `message` is its head, `content` its body."""
 
-    __slots__ = ("_task", "begun", "connection", "content", "has_own_id", "id", "is_last", "message")
+    __slots__ = ("_task", "begun", "connection", "content", "id", "id_is_ours", "is_last", "message")
 
     def __init__(
         self,
@@ -216,7 +216,7 @@ class HttpRequest:
         given = message.headers.get(REQUEST_ID)
         self.id: str = given if given is not None and is_sane(given) else connection.server.ids.make()
         """What the client calls the request in `X-Request-Id`, if that is sane, else an id of our own."""
-        self.has_own_id = self.id is not given
+        self.id_is_ours = self.id is not given
 
     @property
     def has_body(self) -> bool:

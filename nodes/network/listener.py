@@ -161,7 +161,7 @@ class Listener(ZeroToOne):
     async def _run(self, request: HttpRequest, payload: dict[str, Any], error: ErrorValue | None, began: float) -> Sent:
         """Run the flow for a request that has arrived as a whole (or has an `error`), and write the answer."""
         process = self._ctx.process(deadline=None if self._timeout is None else self._time() + self._timeout)
-        if request.has_own_id:
+        if request.id_is_ours:
             # A client may use its own id as often as it likes; that of a process is unique.
             process.id = request.id
         failure: ErrorValue | None = None

@@ -13,7 +13,7 @@ from pydantic import Field
 
 from engine.errors import InvalidError
 from engine.flow import OneToMany, OutPort, Process
-from engine.flow.node import split_name
+from engine.flow.node import MAX_INDEX, split_name
 from engine.graph.context import Context
 from engine.graph.scheme import Codec
 from engine.spec.fields import PortName
@@ -115,7 +115,7 @@ def compile_router(spec: RouterSpec, ctx: Context) -> Router:
 
 def _port(router: Router, name: str) -> OutPort | None:
     base, index = split_name(name)
-    return router.out_at(index or 0) if base == "out" else None
+    return router.out_at(index or 0) if base == "out" and (index or 0) <= MAX_INDEX else None
 
 
 CODEC = Codec(

@@ -14,7 +14,6 @@ from click.testing import CliRunner
 
 from engine.cli.main import cli
 
-
 WAITING = {
     "ts-types-are-removed": "TypeScript is not compiled yet",
 }
@@ -109,6 +108,6 @@ def same(one: Any, other: Any) -> bool:
         return one.keys() == other.keys() and all(same(one[key], other[key]) for key in one)
     if isinstance(one, list) and isinstance(other, list):
         return len(one) == len(other) and all(map(same, one, other))
-    return type(one) is type(other) and one == other or (
+    return (type(one) is type(other) and one == other) or (
         isinstance(one, int | float) and isinstance(other, int | float) and one == other
     )

@@ -59,7 +59,10 @@ class Api:
                 outcomes = await self.store.apply(
                     [put(item, item.revision or None) for item in items], message=request.query.get("message")
                 )
-                return web.json_response([self.shown(each.spec or each.value) for each in outcomes])
+                assert request.query["outcomes"] == "true"
+                return web.json_response(
+                    [{"action": each.action, "item": self.shown(each.spec or each.value)} for each in outcomes]
+                )
             matches = tuple(Example.of(example) for example in data)
             page = await getattr(self.store, list_name)(Query(matches=matches))
             await self.store.apply([DeleteSpec(id=item.id) for item in page])
@@ -124,9 +127,8 @@ async def test_written_in_one_request(api, target):
     assert actions(outcomes) == [("unchanged", "a"), ("configured", "b"), ("unchanged", "c"), ("created", "d")]
     written = [entry for entry in api.log if entry[0] == "PUT"]
     assert [len(body) for _, _, _, body in written] == [3, 2]
-    assert written[0][2] == {"message": "why"}
-    assert "revision" not in written[0][3][0]
-    assert written[1][3][0]["revision"] == 2
+    assert written[0][2] == {"outcomes": "true", "message": "why"}
+    assert all("revision" not in item for _, _, _, body in written for item in body)
     assert outcomes[1].revision == 4
 
 
@@ -167,6 +169,36 @@ async def test_nothing_to_delete(api, target):
         await target.apply([DeleteSpec(namespace="default", name="x")])
     await target.apply([])
     assert all(method != "DELETE" for method, *_ in api.log)
+
+
+async def test_what_somebody_else_does_meanwhile_is_told_as_it_is(api, target):
+    """Between the look at what is there and the writing, `a` is made and `b` is deleted by somebody else."""
+    await target.apply(puts("- {kind: probe, name: b}\n"))
+    look = target.items
+
+    async def look_then_change(resource, query):
+        page = await look(resource, query)
+        await api.store.apply([*puts("- {kind: probe, name: a}\n"), DeleteSpec(namespace="default", name="b")])
+        return page
+
+    target.items = look_then_change
+    written = puts("- {kind: probe, name: a, text: new}\n- {kind: probe, name: b, text: new}\n")
+    assert actions(await target.apply(written)) == [("configured", "a"), ("created", "b")]
+
+
+@pytest.mark.parametrize("answer", [[{"item": {}}], [{"action": "pruned", "item": {}}], [{"action": "created"}], ["x"]])
+async def test_outcomes_that_are_none(api, target, answer):
+    [spec] = specs("- {kind: probe, name: a}")
+    api.answer = (200, answer)
+    with pytest.raises(UnavailableError, match="did not answer with"):
+        await target._client.put([spec], message=None)
+
+
+async def test_the_revision_that_the_writer_has_seen_goes_along(api, target):
+    await target.apply(puts(ABC))
+    [spec] = specs("- {kind: probe, name: b, text: mine}")
+    await target.apply([PutSpec(spec, 2)])
+    assert [body[0]["revision"] for method, _, _, body in api.log if method == "PUT" and len(body) == 1] == [2]
 
 
 async def test_a_stale_revision(target):

@@ -305,6 +305,7 @@ def test_unknown_variables_are_warnings(load):
         ("languages: {python: on}", "`languages.python` is on"),
         ("admin: {listen: '0.0.0.0:1'}", "`admin.listen` is 0.0.0.0:1"),
         ("admin: {listen: 'example.org:1'}", "`admin.listen` is example.org:1"),
+        ("admin: {listen: 'unix:/run/a.sock'}", "`admin.listen` is unix:/run/a.sock"),
     ],
 )
 def test_unsupported_values_are_named(load, text, sentence):
@@ -312,7 +313,13 @@ def test_unsupported_values_are_named(load, text, sentence):
     assert found.startswith(sentence)
 
 
-@pytest.mark.parametrize("listen", ["off", "unix:/run/a.sock", "localhost:1", "127.1.2.3:1", "'[::1]:0'"])
+def test_no_hint_recommends_what_is_refused(load, problems):
+    [sentence] = load("admin: {listen: 'example.org:1'}").config.unsupported()
+    [(*_, hint)] = problems("admin: {listen: nonsense}")
+    assert "unix" not in sentence + hint
+
+
+@pytest.mark.parametrize("listen", ["off", "localhost:1", "127.1.2.3:1", "'[::1]:0'"])
 def test_local_addresses_need_no_tokens(load, listen):
     assert load(f"admin: {{listen: {listen}}}").config.unsupported() == []
 

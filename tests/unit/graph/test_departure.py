@@ -102,3 +102,40 @@ def test_an_unload_that_raises_does_not_stop_the_others(run) -> None:
         assert departures.waiting == ()
 
     run(main)
+
+
+def test_a_process_that_cannot_reach_what_leaves_goes_on(run, bench) -> None:
+    async def main() -> None:
+        it = bench(drain=0.0)
+        await it.put("""
+- {kind: record, name: a, tag: a, ports: {out: [{name: b}]}}
+- {kind: record, name: b, tag: b}
+- {kind: record, name: other, tag: one}
+""")
+        near, far = Process(it.table.current), Process(it.table.current)
+        near.maker = it.table.find("other").running.node
+        far.maker = it.table.find("a").running.node
+        await it.put("- {kind: record, name: other, tag: two}")
+        await asyncio.sleep(0)
+        await asyncio.sleep(0.01)
+        assert near.state is State.CANCELLING
+        assert far.state is State.RUNNING
+        near.exit()
+        far.exit()
+        await it.close()
+
+    run(main)
+
+
+def test_a_change_after_which_nothing_leaves_cancels_nobody(run, bench) -> None:
+    async def main() -> None:
+        it = bench(drain=0.0)
+        await it.put("- {kind: record, name: a, tag: a}")
+        process = Process(it.table.current)
+        await it.put("- {kind: record, name: b, tag: b}")
+        await asyncio.sleep(0.01)
+        assert process.state is State.RUNNING
+        process.exit()
+        await it.close()
+
+    run(main)

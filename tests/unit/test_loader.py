@@ -1,0 +1,167 @@
+"""From a store to a table: what comes, what goes, what cannot be loaded, and what breaks meanwhile."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+import pytest
+
+from engine.errors import WeirError
+from engine.flow import OneToOne
+from engine.graph import reconcile as reconcile_module
+from engine.graph.scheme import Codec, Scheme
+from engine.runtime import Runtime, Services
+from engine.spec.model import Spec, parse_spec
+from engine.spec.schema import NodeSpec
+from engine.store.memory import MemoryStore
+from engine.store.protocol import DeleteSpec, PutSpec
+
+
+class RecordSpec(NodeSpec):
+    tag: str = ""
+
+
+class World:
+    """A runtime on a store in memory, with one kind that can be told to fail."""
+
+    def __init__(self) -> None:
+        self.events: list[tuple[str, dict[str, Any]]] = []
+        self.broken: dict[str, BaseException] = {}
+        self.store = MemoryStore()
+        world = self
+
+        class Record(OneToOne):
+            def __init__(self, spec: RecordSpec, _ctx: Any) -> None:
+                super().__init__()
+                self.tag = spec.tag
+
+            async def load(self) -> None:
+                if self.tag in world.broken:
+                    raise world.broken[self.tag]
+
+            def action(self, payload: Any, process: Any) -> Any:
+                return self.tag
+
+        codec = Codec(kind="record", spec=RecordSpec, compile=Record)
+        languages: Any = None
+        services = Services(scheme=Scheme.of([codec]), languages=languages, log=self)
+        self.runtime = Runtime("default", services)
+
+    def debug(self, event: str, **fields: Any) -> None:
+        self.events.append((event, fields))
+
+    info = warning = error = debug
+
+    async def put(self, **document: Any) -> Any:
+        [outcome] = await self.store.apply([PutSpec(spec(**document))])
+        return outcome
+
+    async def until(self, condition: Any) -> None:
+        async with asyncio.timeout(20):
+            while not condition():
+                await asyncio.sleep(0)
+
+    def tag(self, name: str) -> str | None:
+        entry = self.runtime.table.find(name)
+        return entry.running.node.tag if entry is not None and entry.running is not None else None
+
+    def state(self, name: str) -> str | None:
+        entry = self.runtime.table.find(name)
+        return entry.status.state if entry is not None and entry.status is not None else None
+
+    def said(self, event: str) -> int:
+        return sum(each == event for each, _ in self.events)
+
+
+def spec(**document: Any) -> Spec:
+    return parse_spec({"kind": "record", **document})
+
+
+@pytest.fixture
+async def world():
+    world = World()
+    async with world.store:
+        yield world
+        await world.runtime.close()
+
+
+async def test_what_is_stored_comes_and_what_is_deleted_goes(world):
+    outcome = await world.put(name="a", tag="one")
+    loader = world.runtime.start(world.store)
+    await loader.ready.wait()
+    assert world.tag("a") == "one"
+    await world.put(name="a", tag="two")
+    await world.until(lambda: world.tag("a") == "two")
+    await world.store.apply([DeleteSpec(id=outcome.id)])
+    await world.until(lambda: world.runtime.table.find("a") is None)
+
+
+async def test_a_builtin_spec_goes_on_until_what_replaces_it_can_run(world):
+    loader = world.runtime.start(world.store, builtin=[spec(name="a", tag="builtin")])
+    await loader.ready.wait()
+    assert world.tag("a") == "builtin"
+    outcome = await world.put(name="a", tag="own", ports={"out": [{"name": "missing"}]})
+    await world.until(lambda: world.state("a") == "pending")
+    assert world.tag("a") == "builtin"
+    await world.put(name="missing", tag="x")
+    await world.until(lambda: world.tag("a") == "own")
+    await world.store.apply([DeleteSpec(id=outcome.id)])
+    await world.until(lambda: world.tag("a") == "builtin")
+    assert world.state("a") == "active"
+
+
+async def test_what_could_not_be_loaded_is_tried_again_also_while_others_change(world, monkeypatch):
+    monkeypatch.setattr("engine.loader.RETRY", (0.02, 0.02))
+    world.broken["bad"] = WeirError("the port is in use")
+    loader = world.runtime.start(world.store)
+    await loader.ready.wait()
+    await world.put(name="a", tag="bad")
+    await world.until(lambda: world.state("a") == "failed")
+    del world.broken["bad"]
+    count = 0
+    async with asyncio.timeout(20):
+        while world.tag("a") != "bad":
+            count += 1
+            await world.put(name="b", tag=str(count))
+            await asyncio.sleep(0)
+    assert world.said("spec.failed") == 1
+
+
+async def test_nothing_is_lost_when_a_reload_breaks(world, monkeypatch):
+    await world.put(name="old", tag="x")
+    loader = world.runtime.start(world.store)
+    await loader.ready.wait()
+    monkeypatch.setattr("engine.loader.BACKOFF", (0.001, 0.001))
+    real = reconcile_module.choose
+    broke = []
+
+    def choose(table: Any, region: Any) -> Any:
+        if not broke:
+            broke.append(region)
+            raise RuntimeError("a bug")
+        return real(table, region)
+
+    monkeypatch.setattr(reconcile_module, "choose", choose)
+    await world.store.apply([PutSpec(spec(name="new", tag="y")), DeleteSpec(namespace="default", name="old")])
+    await world.until(lambda: world.tag("new") == "y" and world.runtime.table.find("old") is None)
+    assert broke
+    assert world.said("loader.broke") == 1
+
+
+async def test_a_cancellation_out_of_a_node_is_its_failure_and_nobody_elses(world):
+    world.broken["odd"] = asyncio.CancelledError()
+    loader = world.runtime.start(world.store)
+    await loader.ready.wait()
+    await world.put(name="a", tag="odd")
+    await world.until(lambda: world.state("a") == "failed")
+    await world.put(name="b", tag="fine")
+    await world.until(lambda: world.tag("b") == "fine")
+
+
+async def test_a_burst_is_one_plan(world):
+    loader = world.runtime.start(world.store)
+    await loader.ready.wait()
+    await world.store.apply([PutSpec(spec(name=f"n{i}", tag="x")) for i in range(50)])
+    await world.until(lambda: world.tag("n49") == "x")
+    assert world.said("generation.published") == 1
