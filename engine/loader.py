@@ -60,16 +60,23 @@ class Loader:
     ) -> None:
         self.table = table
         self.revision = 0
-        self.lost: str | None = None
-        """Why the store cannot be reached, None while it can."""
         self.ready = asyncio.Event()
         """Set when the first plan has been published."""
         self._store = store
         self._log = log
         self._on_report = on_report
         self._seen_at = monotonic()
+        self._lost: str | None = None
+        self._watch: Watch | None = None
         self._builtin = {spec.id: spec for spec in map(_with_id, builtin)}
         self._told: dict[str, Status] = {}
+
+    @property
+    def lost(self) -> str | None:
+        """Why the store cannot be reached, None while it can."""
+        if self._lost is None and self._watch is not None and self._watch.lost is not None:
+            return self._watch.lost.value.text
+        return self._lost
 
     @property
     def age(self) -> float:
@@ -82,6 +89,7 @@ class Loader:
         while True:
             try:
                 async with self._store.watch(frozenset({self.table.namespace})) as watch:
+                    self._watch = watch
                     await self._list()
                     delay = BACKOFF[0]
                     await self._follow(watch)
@@ -234,14 +242,14 @@ class Loader:
         self._log.error("loader.broke", namespace=self.table.namespace, error=str(error), exc_info=error)
 
     def _lose(self, reason: str) -> None:
-        if self.lost is None:
+        if self._lost is None:
             self._log.error("store.lost", reason=reason)
-        self.lost = reason
+        self._lost = reason
 
     def _find(self) -> None:
-        if self.lost is not None:
+        if self._lost is not None:
             self._log.info("store.found", after=round(self.age, 3))
-        self.lost = None
+        self._lost = None
         self._seen_at = monotonic()
 
     def _tell(self, report: Report) -> None:

@@ -74,7 +74,8 @@ class Files:
         self._settle = settle
         self._retry = retry
         self._written = Content()
-        self._told: object = None
+        self._told: Sequence[Diagnostic] = ()
+        self._said: str | None = None
 
     def read(self) -> list[Write]:
         """What to write so that the store has what the files have.
@@ -142,7 +143,7 @@ class Files:
         writes += content.puts()
         if writes:
             await store.apply(writes, author=AUTHOR)
-        self._written = content
+        self._written, self._said = content, None
 
     def _load(self) -> tuple[Content, list[Diagnostic]]:
         """What is in the files, and what is wrong with it as far as that is seen without a store."""
@@ -174,10 +175,9 @@ class Files:
 
     def _say(self, how: str, error: WeirError) -> None:
         """Say what went wrong, unless it is what was said last."""
-        said = (how, error.value.text)
-        if self._told != said:
+        if self._said != error.value.text:
             (self._console.warn if how == "warning" else self._console.fail)(error.value.text, error.hint)
-        self._told = said
+        self._said = error.value.text
 
 
 def _gone(

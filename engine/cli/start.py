@@ -66,4 +66,4 @@ def command(
     files = Files(console, log, from_specs, from_values, namespace=(config.namespaces or (config.namespace,))[0])
     daemon = Daemon(config, log, reread=read_config, development=console.debug)
     run_loop(daemon.run(first=files.read(), follow=files.follow if watch else None))
-    return 0
+    return 130 if daemon.was_interrupted else 0

@@ -9,7 +9,8 @@ from typing import Final
 
 from engine.cli.target import Target
 from engine.errors import Code, WeirError
-from engine.store.instance import Instance
+from engine.spec.model import Value
+from engine.store.instance import Instance, SpecState
 from engine.store.write import Outcome
 
 INTERVAL: Final = 0.1
@@ -34,7 +35,9 @@ class Verdict:
 
 
 def judge(outcomes: Sequence[Outcome], instances: Sequence[Instance]) -> Verdict:
-    """What the instances say about these outcomes of one namespace. Values only need a plan that has seen them."""
+    """What the instances say about these outcomes of one namespace. Values need a plan that has seen them, and
+    no spec that waits for what they lack.
+    """
     verdict = Verdict()
     revision = max(outcome.revision for outcome in outcomes)
     for instance in instances:
@@ -44,6 +47,10 @@ def judge(outcomes: Sequence[Outcome], instances: Sequence[Instance]) -> Verdict
             continue
         fine = True
         for outcome in outcomes:
+            if outcome.value is not None and outcome.action != "deleted":
+                waiting = [each for each in instance.states.values() if _misses(each, outcome.value)]
+                verdict.pending += [f"{who}: a spec is pending: {each.reason}" for each in waiting]
+                fine = fine and not waiting
             if outcome.spec is None or outcome.action == "deleted":
                 continue
             state = instance.states.get(outcome.id)
@@ -57,6 +64,11 @@ def judge(outcomes: Sequence[Outcome], instances: Sequence[Instance]) -> Verdict
         if fine:
             verdict.ready.append(who)
     return verdict
+
+
+def _misses(state: SpecState, value: Value) -> bool:
+    """Whether a spec waits for something that this value does not have."""
+    return state.state == "pending" and f"value {value.name or value.id!r}" in (state.reason or "")
 
 
 async def wait(target: Target, outcomes: Sequence[Outcome], *, timeout: float) -> list[str]:

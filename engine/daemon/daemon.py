@@ -100,6 +100,11 @@ class Daemon:
             self._closing.cancel()
         asyncio.get_running_loop().call_later(AT_ONCE, os._exit, 130)
 
+    @property
+    def was_interrupted(self) -> bool:
+        """Whether somebody did not wait for the orderly end."""
+        return self._signals > 1
+
     # --- what the operations ask
 
     def processes(self) -> Iterable[Process]:
@@ -226,7 +231,7 @@ class Daemon:
         try:
             config = self._reread()
         except WeirError as error:
-            self.log.error("config.refused", reason=error.value.text)
+            self.log.error("config.refused", reason=error.value.text, place=str(error.place), hint=error.hint)
             return
         changed = self.config.changed(config)
         refused = [key for key in changed if key not in RELOADABLE]

@@ -13,7 +13,7 @@ the same as text. Nothing may be said twice.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
 
@@ -23,6 +23,7 @@ from engine.errors import InvalidError
 from engine.spec.model import Spec, Value
 from engine.store.protocol import Example, Outcome, Query
 from engine.store.query import check_text
+from engine.store.record import MAX_DEPTH
 
 MAX_PAGE: Final = 10_000
 """The most documents or revisions that one answer lists when it is asked for a limit."""
@@ -66,6 +67,8 @@ class Items:
         for index, document in enumerate(documents):
             if not isinstance(document, Mapping):
                 raise InvalidError(f"item {index} must be {what}, not {_kind(document)}")
+            if _is_deep(document):
+                raise InvalidError(f"item {index} is nested deeper than {MAX_DEPTH} levels, which no store takes")
         if condition.given and len(documents) != 1:
             raise InvalidError("If-Match and If-None-Match go with exactly one item")
         return cls(documents, single, condition, message, outcomes)
@@ -191,6 +194,22 @@ def shown(subject: Spec | Value) -> dict[str, Any]:
     rest = {key: value for key, value in subject.document.items() if key not in ("id", "namespace", "revision")}
     form: dict[str, Any] = {"id": subject.id, "namespace": subject.namespace}
     return {**form, **rest, "revision": subject.revision}
+
+
+def _is_deep(document: Any) -> bool:
+    """Whether it has more levels than a store takes; found out without recursion, which such data would exhaust."""
+    level = [document]
+    for _ in range(MAX_DEPTH + 1):
+        level = [inner for each in level for inner in _inside(each)]
+        if not level:
+            return False
+    return True
+
+
+def _inside(data: Any) -> Iterable[Any]:
+    """The maps and lists directly in a map or list."""
+    values = data.values() if isinstance(data, Mapping) else data
+    return [value for value in values if isinstance(value, (Mapping, list, tuple))]
 
 
 def _is_envelope(payload: Any, fields: Sequence[str]) -> bool:

@@ -26,8 +26,8 @@ if TYPE_CHECKING:
 AWAITS = 256
 """Awaits of one lane after which the event loop gets a turn, in case none of them suspended."""
 
-_HOPS_HINT = "a cycle that never ends, or one that sends more at each turn; the limit is limits.hops"
-_DEPTH_HINT = "a cycle through a node that waits for its answer, such as try or for; the limit is limits.depth"
+_HOPS_HINT = "a cycle that never ends, or one that sends more at each turn"
+_DEPTH_HINT = "a cycle through a node that waits for its answer, such as try or for"
 
 _TURN, _PAUSE, _QUEUE, _READY = Wait.TURN, Wait.PAUSE, Wait.QUEUE, Wait.READY
 

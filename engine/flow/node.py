@@ -20,6 +20,7 @@ from __future__ import annotations
 import inspect
 import re
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 from engine.errors import ErrorValue, Place
@@ -79,8 +80,12 @@ class Node:
         return [*self._outs.values(), self.init, self.term]
 
     def locate(self, error: ErrorValue) -> ErrorValue:
-        """The error with its place in the YAML. Kinds with code in them know better and override this."""
-        return error.at(self.place) if self.place is not None else error
+        """The error with its place in the YAML. Kinds with code in them know better and override this.
+
+        A place in no file, in a request body say, is not where the node stands.
+        """
+        known = error.place is not None and error.place.file is not None
+        return error if known or self.place is None else replace(error, place=self.place)
 
     @property
     def claim(self) -> tuple[str, ...] | None:

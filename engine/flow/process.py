@@ -192,7 +192,7 @@ class Process:
         nested deeper than `limits.forks` are refused with a WeirError.
         """
         if self.level >= self.generation.limits.forks:
-            raise WeirError("forked too deep", code=Code.LIMIT, hint="a cycle through fork; the limit is limits.forks")
+            raise WeirError("forked too deep", code=Code.LIMIT, hint="a cycle through fork")
         if deadline is None or (self.deadline is not None and self.deadline < deadline):
             deadline = self.deadline
         child = Process(self.generation, parent=self, deadline=deadline, origin=self.origin)

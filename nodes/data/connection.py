@@ -193,4 +193,7 @@ def _translated(error: sqlite3.Error | sqlite3.Warning) -> WeirError:
         return UnavailableError(str(error), hint="does the folder exist, and may the daemon write there?")
     if code in _UNAVAILABLE:
         return UnavailableError(str(error))
-    return InvalidError(str(error))
+    if isinstance(error, sqlite3.IntegrityError):
+        return WeirError(str(error), code=Code.CONFLICT)
+    # A wrong statement is a mistake of the flow, like a wrong expression; who sent the request cannot mend it.
+    return WeirError(str(error), code=Code.EXPRESSION)

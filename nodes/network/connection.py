@@ -100,13 +100,11 @@ class Connection(web.RequestHandler):
 
     def data_received(self, data: bytes) -> None:
         super().data_received(data)
-        waiter = self._waiter
-        if waiter is not None and not waiter.done():
-            # Something has come, and it is not a whole head yet.
-            if self._head_timer is None and data:
-                self._head_timer = self._loop.call_later(HEAD_TIMEOUT, self._head_is_late)
-        elif self._head_timer is not None:
+        if self._messages or self._request_in_progress:
             self._stop_head_timer()
+        elif self._head_timer is None and data:
+            # Something has come, and it is not a whole head yet.
+            self._head_timer = self._loop.call_later(HEAD_TIMEOUT, self._head_is_late)
 
     @property
     def is_idle(self) -> bool:

@@ -1,7 +1,7 @@
 """Errors as HTTP answers: problem JSON (RFC 9457).
 
 `{type, title, status, detail, code, …}`. What went wrong inside is nobody's business but the operator's: unless in
-development mode, an answer with status 500 or 503 tells the request's id, with which the log has the rest.
+development mode, an answer with status 500 tells the request's id, with which the log has the rest.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ def problem(status: int, detail: str | None = None, **members: Any) -> dict[str,
 def problem_of(error: ErrorValue, *, request_id: str | None, development: bool) -> dict[str, Any]:
     """The problem object of an error."""
     status = error.code.http
-    secret = status >= 500 and error.code is not Code.DEADLINE
+    secret = status >= 500 and error.code not in (Code.DEADLINE, Code.UNAVAILABLE)
     if secret and not development:
         return problem(status, code=error.code.label, id=request_id)
     return problem(

@@ -44,7 +44,7 @@ def compile_syscall(spec: SyscallSpec, ctx: Context) -> SyscallNode:
     if spec.opcode not in OPCODES:
         guess = did_you_mean(spec.opcode, OPCODES)
         hint = f"did you mean {guess!r}?" if guess else f"known are {', '.join(OPCODES)}"
-        raise ctx.invalid(f"operation is invalid: {spec.opcode!r}", path=("opcode",), hint=hint, rule="unknown-opcode")
+        raise ctx.invalid(f"unknown opcode {spec.opcode!r}", path=("opcode",), hint=hint, rule="unknown-opcode")
     return SyscallNode(spec, ctx)
 
 

@@ -36,7 +36,9 @@ def test_yaml_in_documents_is_valid(project_dir, start):
 
 @pytest.mark.skipif(shutil.which("curl") is None, reason="needs curl")
 def test_the_commands_of_the_readme(project_dir, start, port, tmp_path):
-    [*commands] = [line for block in blocks((project_dir / "README.md").read_text(), "sh") for line in block.splitlines()]
+    [*commands] = [
+        line for block in blocks((project_dir / "README.md").read_text(), "sh") for line in block.splitlines()
+    ]
     assert commands.pop(0) == "make run"
     example = (project_dir / "examples" / "hello.yaml").read_text().replace("port: 8000", f"port: {port}")
     (tmp_path / "hello.yaml").write_text(example)
@@ -45,13 +47,21 @@ def test_the_commands_of_the_readme(project_dir, start, port, tmp_path):
     def run(command: str) -> str:
         command = command.replace("127.0.0.1:8000", f"127.0.0.1:{port}")
         command = command.replace("127.0.0.1:8585", f"127.0.0.1:{daemon.admin_port}")
-        command = command.replace(".venv/bin/weir", "python -m engine.cli").replace("sqlite:///.weir/weir.db", daemon.store)
+        command = command.replace(".venv/bin/weir", "python -m engine.cli").replace(
+            "sqlite:///.weir/weir.db", daemon.store
+        )
         import os
         import sys
 
         path = os.pathsep.join([os.path.dirname(sys.executable), os.environ["PATH"]])
         result = subprocess.run(
-            command, shell=True, cwd=tmp_path, capture_output=True, text=True, timeout=60, env={**os.environ, "PATH": path}
+            command,
+            shell=True,
+            cwd=tmp_path,
+            capture_output=True,
+            text=True,
+            timeout=60,
+            env={**os.environ, "PATH": path},
         )
         assert result.returncode == 0, (command, result.stderr)
         return result.stdout

@@ -38,7 +38,9 @@ def test_it_runs_in_a_fresh_environment(wheel, start, http, tmp_path, port):
     command = [str(python), "-m", "pip", "install", "--quiet", "--disable-pip-version-check", str(wheel)]
     subprocess.run(command, check=True, capture_output=True, timeout=300, env=environ)
 
-    version = subprocess.run([environment / "bin" / "weir", "version"], capture_output=True, text=True, env=environ, cwd=home)
+    version = subprocess.run(
+        [environment / "bin" / "weir", "version"], capture_output=True, text=True, env=environ, cwd=home
+    )
     assert version.returncode == 0, version.stderr
     example = f"""
 - {{kind: listener, name: web, port: {port}, ports: {{out: [{{name: hello}}]}}}}

@@ -25,7 +25,7 @@ def test_an_error_of_the_client_tells_all_that_helps():
     }
 
 
-@pytest.mark.parametrize("code", [Code.INTERNAL, Code.EXPRESSION, Code.DROPPED, Code.UNAVAILABLE])
+@pytest.mark.parametrize("code", [Code.INTERNAL, Code.EXPRESSION, Code.DROPPED])
 def test_an_error_of_ours_tells_its_id_only(code):
     error = ErrorValue("secret", code, hint="secret", details="secret")
     assert "secret" not in str(problem_of(error, request_id="r", development=False))
