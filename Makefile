@@ -52,7 +52,7 @@ type: $(VENV)/dev
 	$(BIN)/mypy
 
 bench: $(VENV)/dev
-	$(BIN)/python -m benchmarks
+	$(BIN)/python -m benchmarks --write
 
 clean:
 	rm -rf $(VENV) .weir .mypy_cache .pytest_cache .ruff_cache .hypothesis .import_linter_cache

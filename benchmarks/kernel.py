@@ -1,6 +1,6 @@
 """What the kernel costs, beside the floor that plain Python sets.
 
-    python benchmarks/kernel.py [--rounds 7] [--loop uvloop|asyncio] [--quick]
+    python -m benchmarks.kernel [--rounds 7] [--loop uvloop|asyncio] [--quick]
 
 Every figure is the median of several rounds in one run; the measurements alternate within a round, so that a machine
 that gets slower makes all of them slower. Compare ratios, not microseconds of two machines.
@@ -17,12 +17,8 @@ import statistics
 import sys
 from collections.abc import Awaitable, Callable
 from datetime import timedelta
-from pathlib import Path
 from time import perf_counter
 from typing import Any
-
-# ruff: noqa: E402  the project comes before this folder, whose `http` would hide the standard library's
-sys.path[0] = str(Path(__file__).resolve().parent.parent)
 
 from engine.errors import Place
 from engine.flow import Generation, Limits, Mode, Node, Process

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import getpass
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
@@ -10,7 +9,7 @@ from typing import Any, Literal
 import click
 
 from engine.cli.checking import check, harden, has_errors, nameless
-from engine.cli.connection import Connection, connection_options, run
+from engine.cli.connection import Connection, author, connection_options, run
 from engine.cli.console import Console, color_option, pass_console
 from engine.cli.selector import Selector
 from engine.cli.shown import serialize
@@ -114,7 +113,7 @@ async def _write(
     options: Options,
 ) -> int:
     namespaces = tuple(dict.fromkeys([*(item.namespace for item in items), connection.namespace]))
-    async with connection.target(author=_author()) as target:
+    async with connection.target(author=author()) as target:
         stored = await target.items(resource, Query(namespaces=namespaces))
         known = Known(stored)
         gone = _pruned(stored, items, known, options)
@@ -142,14 +141,6 @@ async def _write(
 async def _wait(console: Console, target: Target, outcomes: Sequence[Outcome], timeout: float) -> None:
     for sentence in await wait(target, outcomes, timeout=timeout):
         console.note(sentence)
-
-
-def _author() -> str | None:
-    """Who applies, for the history."""
-    try:
-        return getpass.getuser()
-    except (KeyError, OSError):  # a user id without a name
-        return None
 
 
 def _pruned(stored: Sequence[Item], written: Sequence[Item], known: Known, options: Options) -> list[Item]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import getpass
 import os
 from collections.abc import Callable, Coroutine
 from dataclasses import dataclass
@@ -89,3 +90,11 @@ def connection_options(command: CommandT) -> CommandT:
 def run(work: Coroutine[Any, Any, ResultT]) -> ResultT:
     """Run the asynchronous part of a verb to its end; Ctrl-C cancels it."""
     return asyncio.run(work)
+
+
+def author() -> str | None:
+    """Who writes, for the history."""
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError):  # a user id without a name
+        return None

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import click
 
 from engine.cli import wanted
-from engine.cli.connection import Connection, connection_options, run
+from engine.cli.connection import Connection, author, connection_options, run
 from engine.cli.console import Console, color_option, pass_console
 from engine.cli.sources import read_files, specs_of, values_of
 from engine.cli.target import Item, Known, Target
@@ -71,7 +71,7 @@ def command(
 async def _by_wish(
     console: Console, connection: Connection, wish: wanted.Wanted, ignore_not_found: bool, *, dry_run: bool
 ) -> int:
-    async with connection.target() as target:
+    async with connection.target(author=author()) as target:
         page = await target.items(wish.resource, wish.query)
         wish.check_kind(page)
         missing = [] if ignore_not_found else wish.missing(page)
@@ -103,7 +103,7 @@ async def _by_files(
     if problems:
         raise DiagnosticsError(problems)
     namespaces = tuple(dict.fromkeys(item.namespace for item in items))
-    async with connection.target() as target:
+    async with connection.target(author=author()) as target:
         stored = await target.items(resource, Query(namespaces=namespaces))
         known = Known(stored)
         missing = [item for item in items if known.find(item) is None]

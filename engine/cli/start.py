@@ -39,7 +39,7 @@ def command(
     *,
     watch: bool,
 ) -> int:
-    """Run the daemon until TERM, INT or a Ctrl-C; a second one ends it at once.
+    """Run the daemon until TERM, INT or a Ctrl-C; a second one ends it at once. HUP takes over a new drain_timeout.
 
     Specs live in the store: change them with `weir apply`, or through the admin API, and they are live at once.
     """

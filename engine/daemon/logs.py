@@ -11,7 +11,6 @@ import json
 import sys
 from collections.abc import Mapping
 from datetime import datetime, timedelta
-from functools import partial
 from typing import Any, Final, Protocol, TextIO
 
 import structlog
@@ -141,7 +140,7 @@ def _pretty(colors: bool) -> list[Processor]:
 
 _FIRST: Final = ("time", "level", "event")
 
-_encode: Final = partial(json.dumps, default=_plain, separators=(",", ":"), allow_nan=False)
+_encode: Final = json.JSONEncoder(default=_plain, separators=(",", ":"), allow_nan=False).encode
 
 _JSON: Final[list[Processor]] = [
     structlog.processors.add_log_level,

@@ -28,6 +28,9 @@ from engine.store.record import MAX_DEPTH
 MAX_PAGE: Final = 10_000
 """The most documents or revisions that one answer lists when it is asked for a limit."""
 
+MAX_WIDE: Final = 100
+"""The most examples with neither id nor name: each is compared with every document there is."""
+
 _ITEMS: Final = ("items", "query", "if_match", "if_none_match", "message", "outcomes")
 _READ: Final = ("filter", "query", "limit", "continue")
 _DELETE: Final = ("filter", "query", "if_match", "if_none_match", "message", "everything")
@@ -199,7 +202,7 @@ def shown(subject: Spec | Value) -> dict[str, Any]:
 def _is_deep(document: Any) -> bool:
     """Whether it has more levels than a store takes; found out without recursion, which such data would exhaust."""
     level = [document]
-    for _ in range(MAX_DEPTH + 1):
+    for _ in range(MAX_DEPTH):
         level = [inner for each in level for inner in _inside(each)]
         if not level:
             return False
@@ -229,7 +232,13 @@ def _filter(payload: Mapping[str, Any], query: Parameters) -> tuple[Example, ...
 
 def _examples(payload: Any) -> tuple[Example, ...]:
     listed = payload if isinstance(payload, (list, tuple)) else [payload]
-    return tuple(Example.of(example) for example in listed)
+    examples = tuple(Example.of(example) for example in listed)
+    wide = sum(1 for example in examples if example.id is None and example.name is None)
+    if wide > MAX_WIDE:
+        raise InvalidError(
+            f"{wide} examples have neither id nor name; {MAX_WIDE} are taken at one time", hint="name the ids instead"
+        )
+    return examples
 
 
 def _either(payload: Mapping[str, Any], query: Parameters, name: str) -> Any:

@@ -60,6 +60,30 @@ class Example:
         )
 
 
+class _Alike:
+    """Examples, to be found by what they must be compared with: thousands of ids are no loop over thousands of records."""
+
+    __slots__ = ("_by_id", "_by_name", "_others")
+
+    def __init__(self, examples: Iterable[Example]) -> None:
+        self._by_id: dict[str, list[Example]] = {}
+        self._by_name: dict[str, list[Example]] = {}
+        self._others: list[Example] = []
+        for example in examples:
+            if example.id is not None:
+                self._by_id.setdefault(example.id.lower(), []).append(example)
+            elif example.name is not None:
+                self._by_name.setdefault(example.name, []).append(example)
+            else:
+                self._others.append(example)
+
+    def admits(self, record: Record) -> bool:
+        """Whether the record is like any of them."""
+        named = self._by_name.get(record.name, ()) if record.name is not None else ()
+        alike = (*self._by_id.get(record.id, ()), *named, *self._others)
+        return any(example.admits(record) for example in alike)
+
+
 @dataclass(frozen=True, slots=True)
 class Query:
     """Conditions that must all hold. None is no condition; an empty tuple is one that nothing meets.
@@ -77,8 +101,10 @@ class Query:
     matches: tuple[Example, ...] | None = None
     limit: int | None = None
     after: str | None = None
+    _alike: _Alike | None = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
+        object.__setattr__(self, "_alike", _Alike(self.matches) if self.matches is not None else None)
         if self.limit is not None and self.limit < 1:
             raise InvalidError(f"the limit of a listing must be at least 1, not {self.limit}")
         if self.after is not None:
@@ -94,7 +120,7 @@ class Query:
             and (self.ids is None or any(wanted.lower() == record.id for wanted in self.ids))
             and (self.names is None or record.name in self.names)
             and has_labels(record, self.labels)
-            and (self.matches is None or any(example.admits(record) for example in self.matches))
+            and (self._alike is None or self._alike.admits(record))
         )
 
     def position(self) -> tuple[str, str, str] | None:

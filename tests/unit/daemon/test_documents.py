@@ -1,0 +1,158 @@
+"""What happens when somebody else writes between the look at what is there and the writing."""
+
+from __future__ import annotations
+
+import pytest
+
+from engine.daemon.documents import ATTEMPTS, Documents, Kind
+from engine.errors import Code, ConflictError, InvalidError, NotFoundError, WeirError
+from engine.spec.model import parse_value
+from engine.store.memory import MemoryStore
+from engine.store.protocol import DeleteValue, PutValue
+
+
+def put(data, name="v", **fields):
+    return PutValue(parse_value({"name": name, "data": data, **fields}))
+
+
+class Values:
+    """The operations on values, and somebody else who writes after each look, as long as he has `others`."""
+
+    def __init__(self, store):
+        self.store = store
+        self.others = []
+        self.checked = []
+        kind = Kind(
+            what="value",
+            read=self.read,
+            parse=parse_value,
+            put=PutValue,
+            delete=lambda value: DeleteValue(id=value.id, namespace=value.namespace, expect=value.revision),
+            check=self.check,
+        )
+        self.documents = Documents(kind, store)
+
+    async def read(self, query):
+        page = await self.store.values(query)
+        if self.others:
+            await self.store.apply([self.others.pop(0)])
+        return page
+
+    async def check(self, values):
+        self.checked.append([value.name for value in values])
+
+    async def data(self):
+        return {value.name: value.data for value in await self.store.values()}
+
+
+@pytest.fixture
+async def values():
+    async with MemoryStore() as store:
+        yield Values(store)
+
+
+async def test_a_patch_that_loses_a_race_is_made_again(values):
+    await values.store.apply([put({"a": 1})])
+    values.others = [put({"a": 2, "b": 2}), put({"a": 3, "b": 3})]
+    answer = await values.documents.update({"name": "v", "data": {"a": 9}}, "n")
+    assert answer["data"] == {"a": 9, "b": 3}
+
+
+async def test_a_patch_that_names_its_revision_is_a_conflict(values):
+    await values.store.apply([put(1)])
+    values.others = [put(2)]
+    with pytest.raises(ConflictError, match=r"revision 1.*revision 2"):
+        await values.documents.update({"name": "v", "revision": 1, "data": 9}, "n")
+    assert await values.data() == {"v": 2}
+
+
+async def test_whoever_never_wins_is_told(values):
+    await values.store.apply([put(0)])
+    values.others = [put(number) for number in range(1, 20)]
+    with pytest.raises(ConflictError):
+        await values.documents.update({"name": "v", "data": 99}, "n")
+    assert len(values.others) == 19 - ATTEMPTS
+
+
+@pytest.mark.parametrize("method", ["update", "apply", "delete"])
+async def test_if_match_that_loses_a_race_is_a_failed_precondition(values, method):
+    await values.store.apply([put(1)])
+    values.others = [put(2)]
+    payload = {"filter": {"name": "v"}} if method == "delete" else {"items": {"name": "v", "data": 9}}
+    with pytest.raises(WeirError, match="names revision 1, but value/v is at revision 2") as caught:
+        await getattr(values.documents, method)({**payload, "if_match": '"1"'}, "n")
+    assert caught.value.code is Code.PRECONDITION
+    assert await values.data() == {"v": 2}
+
+
+async def test_only_what_is_new_that_loses_a_race(values):
+    values.others = [put(2)]
+    with pytest.raises(WeirError) as caught:
+        await values.documents.apply({"items": {"name": "v", "data": 9}, "if_none_match": "*"}, "n")
+    assert caught.value.code is Code.PRECONDITION
+    assert await values.data() == {"v": 2}
+
+
+async def test_only_what_is_there_that_is_changed_meanwhile_is_there(values):
+    await values.store.apply([put(1)])
+    values.others = [put(2)]
+    await values.documents.apply({"items": {"name": "v", "data": 9}, "if_match": "*"}, "n")
+    assert await values.data() == {"v": 9}
+
+
+@pytest.mark.parametrize("other", [put(2), DeleteValue(namespace="default", name="v")])
+async def test_a_deletion_that_loses_a_race_is_made_again(values, other):
+    await values.store.apply([put(1), put(1, name="w")])
+    values.others = [other]
+    await values.documents.delete([{"name": "v"}, {"name": "w"}], "n")
+    assert await values.data() == {}
+
+
+async def test_put_takes_whatever_is_there(values):
+    await values.store.apply([put(1)])
+    assert (await values.documents.apply({"name": "v", "data": 9}, "n"))["data"] == 9
+    with pytest.raises(ConflictError, match="revision 1"):
+        await values.documents.apply({"name": "v", "data": 10, "revision": 1}, "n")
+
+
+async def test_create_makes_only_what_is_new(values):
+    assert [
+        each["name"]
+        for each in await values.documents.create([{"name": "v", "data": 1}, {"name": "w", "data": 1}], "n")
+    ] == ["v", "w"]
+    with pytest.raises(ConflictError, match="there already, at revision 1"):
+        await values.documents.create({"name": "v", "data": 1}, "n")
+    with pytest.raises(InvalidError, match="mean nothing here"):
+        await values.documents.create({"items": {"name": "x"}, "if_match": "*"}, "n")
+
+
+async def test_nothing_is_written_unchecked(values):
+    await values.documents.create({"name": "a", "data": 1}, "n")
+    await values.documents.apply([{"name": "b", "data": 0}, {"name": "c", "data": 0}], "n")
+    await values.documents.update({"name": "b", "data": 1}, "n")
+    assert values.checked == [["a"], ["b", "c"], ["b"]]
+
+
+async def test_two_patches_of_one_document_are_refused(values):
+    await values.store.apply([put(1)])
+    [value] = await values.store.values()
+    with pytest.raises(InvalidError, match="item 1 patches value/v again"):
+        await values.documents.update([{"name": "v", "data": 2}, {"id": value.id, "data": 3}], "n")
+
+
+async def test_a_patch_of_nothing(values):
+    with pytest.raises(NotFoundError, match="no value has the name 'x' in 'default'"):
+        await values.documents.update({"name": "x"}, "n")
+    with pytest.raises(InvalidError, match="needs an `id`"):
+        await values.documents.update({"data": 1}, "n")
+
+
+async def test_outcomes(values):
+    await values.store.apply([put(1), put(1, name="w")])
+    items = [{"name": "w", "data": 1}, {"name": "v", "data": 2}, {"name": "x", "data": 1}]
+    answer = await values.documents.apply({"items": items, "outcomes": True}, "n")
+    assert [(each["action"], each["item"]["name"]) for each in answer] == [
+        ("unchanged", "w"),
+        ("configured", "v"),
+        ("created", "x"),
+    ]
