@@ -43,7 +43,9 @@ def _folder() -> Path | None:
 
 
 def lines_of(case: dict[str, Any]) -> list[dict[str, Any]]:
-    return [{key: send[key] for key in ("node", "port", "data", "error", "group") if key in send} for send in case["sends"]]
+    return [
+        {key: send[key] for key in ("node", "port", "data", "error", "group") if key in send} for send in case["sends"]
+    ]
 
 
 def write(case: dict[str, Any], folder: Path) -> list[str]:

@@ -332,7 +332,7 @@ class TableMachine(RuleBasedStateMachine):
             sure = [
                 id for id in broken if not all(self.may_come(link, picks) for link in self.missing(picks[id], picks))
             ]
-            id = sure[0] if sure else min(broken, key=lambda id: (picks[id] is not self.models[id].running, id))
+            id = sure[0] if sure else min(broken, key=lambda each: (picks[each] is not self.models[each].running, each))
             running, keeper = self.models[id].running, None
             if picks[id] is running:
                 for link in self.missing(running, picks):

@@ -45,8 +45,10 @@ def test_json_gives_what_was_written(value):
     assert json_value(json.dumps(value)) == value
 
 
-@given(JSON.map(json.dumps).filter(lambda text: "\\ud" not in text))
-def test_yaml_reads_json(source):  # but for pairs of surrogates, which YAML does not escape like that
+@given(JSON.map(json.dumps).filter(lambda text: "\\ud" not in text and len(text) < 1000))
+def test_yaml_reads_json(
+    source,
+):  # but for pairs of surrogates, and keys of over 1,024 characters, which YAML does not have
     assert yaml_value(source) == json.loads(source)
 
 

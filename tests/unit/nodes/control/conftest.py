@@ -233,6 +233,7 @@ class Bench:
             place=spec.place,
             origin=spec.origin,
         )
+
         def note(event: str, **fields: Any) -> None:
             self.logged.append((event, fields))
 
