@@ -1,11 +1,11 @@
 """What a flow costs over HTTP: `listener → router → snippet(text)` beside aiohttp with the same answer.
 
-    python -m benchmarks.ping [--rounds 5] [--seconds 3] [--connections 32]
+    python -m benchmarks.ping [--rounds 15] [--seconds 1] [--connections 32]
 
 Four servers, each in a process of its own: aiohttp's low-level server (the floor), an aiohttp application with a router as one
 writes it by hand, and the flow in a real runtime, without and with the access log. All run at the same time on one core and
-are measured in turns, the load generator (`wrk`, one thread) has the other core. The ratio is taken per round, so what
-else the machine does hits both sides; the median of the ratios counts. All run on uvloop.
+are measured in many short turns, the load generator (`wrk`, one thread) has the other core. The ratio is taken per
+round, so what else the machine does hits both sides; the median of the ratios counts. All run on uvloop.
 """
 
 from __future__ import annotations
@@ -75,6 +75,7 @@ async def application(ready: Ready) -> None:
 async def flow(ready: Ready, *, level: str = "warning") -> None:
     """The flow, in a real runtime, with the log that a daemon writes."""
     from engine.daemon.config import LogSection
+    from engine.daemon.daemon import settle_memory
     from engine.daemon.logs import make_log
     from engine.flow.process import uuid7
     from engine.graph.scheme import Scheme
@@ -90,6 +91,7 @@ async def flow(ready: Ready, *, level: str = "warning") -> None:
         entry = runtime.table.find("web")
         assert entry is not None
         assert entry.running is not None
+        settle_memory()
         ready(entry.running.node.address[1])  # type: ignore[attr-defined]
         await asyncio.Event().wait()
 
@@ -168,8 +170,8 @@ def measure(*, rounds: int, seconds: int, connections: int) -> str:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
-    parser.add_argument("--rounds", type=int, default=5)
-    parser.add_argument("--seconds", type=int, default=3)
+    parser.add_argument("--rounds", type=int, default=15)
+    parser.add_argument("--seconds", type=int, default=1)
     parser.add_argument("--connections", type=int, default=32)
     parser.add_argument("--serve", choices=list(SERVERS), help=argparse.SUPPRESS)
     options = parser.parse_args()
