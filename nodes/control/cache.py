@@ -138,6 +138,7 @@ class Cache(OneToOne):
     def _depart(self, number: tuple[int, Hashable], payload: Payload, process: Process) -> Flight:
         # The process is made now, so that its generation cannot be unloaded before the task begins.
         fetcher = Process(process.generation, origin=process.origin)
+        fetcher.maker = process.maker
         task = asyncio.get_running_loop().create_task(self._fetch(number[1], payload, fetcher))
         flight = self.flights[number] = Flight(task)
         fetcher.set(_FLIGHT, flight)
