@@ -77,11 +77,11 @@ async def flow(ready: Ready, *, level: str = "warning") -> None:
     from engine.daemon.config import LogSection
     from engine.daemon.daemon import settle_memory
     from engine.daemon.logs import make_log
-    from engine.flow.process import uuid7
     from engine.graph.scheme import Scheme
     from engine.language.registry import default_languages
     from engine.runtime import Runtime, Services
     from engine.spec.model import parse_specs
+    from engine.uuid7 import uuid7
 
     with Path(os.devnull).open("w") as nowhere:
         log = make_log(LogSection(level=level, format="json"), stream=nowhere)  # type: ignore[arg-type]

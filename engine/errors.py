@@ -266,14 +266,14 @@ class Diagnostic:
         return f"{self.place} {self.rule} {self.message}"
 
     def to_json(self) -> dict[str, Any]:
-        """The form of problem JSON's `errors` list and of `-o json`."""
+        """The form of problem JSON's `errors` list and of `-o json`; what is not known of the place is null."""
         return {
             "code": self.rule,
             "severity": self.severity,
             "path": list(self.path),
             "file": self.place.file,
-            "line": self.place.line,
-            "column": self.place.column,
+            "line": self.place.line or None,
+            "column": self.place.column or None,
             "message": self.message,
             "hint": self.hint,
         }

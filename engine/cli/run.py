@@ -21,12 +21,12 @@ from engine.daemon.config import LogSection
 from engine.daemon.logs import make_log
 from engine.errors import Code, Diagnostic, ErrorValue, InvalidError, Place, WeirError
 from engine.flow import NONE, InPort, OutPort, Process
-from engine.flow.process import uuid7
 from engine.graph.scheme import Scheme
 from engine.language.json_form import to_json_value
 from engine.language.registry import default_languages
 from engine.runtime import Runtime, Services
 from engine.spec.model import DEFAULT_NAMESPACE, Spec, Value
+from engine.uuid7 import uuid7
 
 
 @click.command("run")

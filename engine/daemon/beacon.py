@@ -14,12 +14,12 @@ from datetime import UTC, datetime
 from time import monotonic
 
 from engine.errors import ErrorValue, WeirError
-from engine.flow.process import uuid7
 from engine.graph.context import Log
 from engine.graph.reconcile import Report
 from engine.runtime import Runtime
 from engine.store.instance import Instance, SpecState
 from engine.store.protocol import Store
+from engine.uuid7 import uuid7
 
 HEARTBEAT = 10.0
 """Seconds between two rows when nothing changes."""

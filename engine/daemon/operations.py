@@ -146,12 +146,17 @@ class Operations:
         return None
 
     async def _check(self, specs: Sequence[Spec]) -> None:
-        """Refuse specs with errors, all of them told. A link to what is not there yet is none."""
+        """Refuse specs with errors, all of them told. A link to what is not there yet is none.
+
+        Paths begin with the index of the spec where there are several.
+        """
         if not specs:
             return
         namespaces = tuple({spec.namespace for spec in specs})
         existing = [*self._host.builtin(), *await self._store.specs(Query(namespaces=namespaces))]
-        found = check_specs(specs, scheme=self._scheme, languages=self._languages, existing=existing)
+        found = check_specs(
+            specs, scheme=self._scheme, languages=self._languages, existing=existing, indexed=len(specs) > 1
+        )
         errors = [each for each in found if each.severity == "error"]
         if errors:
             raise DiagnosticsError(errors)

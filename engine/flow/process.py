@@ -17,8 +17,6 @@ answered with an error, and the maker, who got that answer, ends the process as 
 from __future__ import annotations
 
 import asyncio
-import os
-import time
 from collections.abc import Awaitable, Callable
 from enum import Enum
 from time import monotonic
@@ -27,6 +25,7 @@ from typing import TYPE_CHECKING, Any
 from engine.errors import Code, ErrorValue, WeirError
 from engine.flow.exchange import Exchange, is_being_cancelled
 from engine.flow.port import InPort, OutPort, Reader
+from engine.uuid7 import uuid7
 
 if TYPE_CHECKING:
     from engine.flow.generation import Generation
@@ -57,15 +56,6 @@ class State(Enum):
 # Names of this module: a look-up in an enum costs as much as a hop.
 _RUNNING, _CANCELLING, _ENDING = State.RUNNING, State.CANCELLING, State.ENDING
 _DONE, _FAILED, _CANCELLED = State.DONE, State.FAILED, State.CANCELLED
-
-
-def uuid7() -> str:
-    """A UUID of version 7 (RFC 9562): the time in milliseconds, then random bits; later ones sort later."""
-    value = (time.time_ns() // 1_000_000) << 80 | int.from_bytes(os.urandom(10), "big")
-    value = value & ~(0xF << 76) | 7 << 76
-    value = value & ~(0x3 << 62) | 2 << 62
-    text = f"{value:032x}"
-    return f"{text[:8]}-{text[8:12]}-{text[12:16]}-{text[16:20]}-{text[20:]}"
 
 
 class Process:

@@ -7,6 +7,7 @@ that need a value or the daemon's environment are left alone where these are not
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from typing import Any, Literal
 
 from engine.errors import Diagnostic, DiagnosticsError, InvalidError, Place
@@ -38,8 +39,9 @@ def check_specs(
     languages: Languages,
     existing: Iterable[Spec] = (),
     strict: bool = False,
+    indexed: bool = False,
 ) -> list[Diagnostic]:
-    """Everything that is wrong with `specs`, in the order in which they are given.
+    """Everything that is wrong with `specs`; paths begin with the index of the spec if `indexed`.
 
     Links may lead to each other and to `existing`, what the store holds besides; a spec of `specs` replaces the one
     with its id, or its name, there. A link to nothing is a warning, an error if `strict`.
@@ -49,13 +51,18 @@ def check_specs(
     symbols: dict[int, Symbol] = {}
     for index, spec in enumerate(specs):
         problems, symbol = check_spec(spec, compiler)
-        found += problems
+        found += _below(index, problems) if indexed else problems
         if symbol is not None:
             symbols[index] = symbol
     neighbours = _Neighbours(specs, symbols, existing, compiler)
     for index, symbol in symbols.items():
-        found += _check_links(specs[index], symbol, neighbours, strict=strict)
+        problems = _check_links(specs[index], symbol, neighbours, strict=strict)
+        found += _below(index, problems) if indexed else problems
     return found
+
+
+def _below(index: int, problems: Iterable[Diagnostic]) -> list[Diagnostic]:
+    return [replace(each, path=(index, *each.path)) for each in problems]
 
 
 def check_spec(spec: Spec, compiler: SpecCompiler) -> tuple[list[Diagnostic], Symbol | None]:

@@ -16,8 +16,8 @@ from engine.errors import ConflictError, DiagnosticsError, InvalidError, NotFoun
 from engine.spec.model import Spec, Value
 from engine.store.change import LogEntry
 from engine.store.record import Record, Resource, Sealed, label, seal, unseal
-from engine.store.uuid7 import uuid7
 from engine.store.write import Delete, Outcome, Put, PutSpec, PutValue, Write, resource_of, subject_of
+from engine.uuid7 import uuid7
 
 IdKey = tuple[Resource, str]
 NameKey = tuple[Resource, str, str]

@@ -454,3 +454,12 @@ def test_put_tells_what_became_of_each(send):
         ("unchanged", "a"),
     ]
     assert send("PUT", "/v1/nodes?outcomes=true", snippet("a")).json["action"] == "unchanged"
+
+
+def test_errors_of_a_list_say_which_spec_they_are_about(start, http):
+    daemon = start().started()
+    bad = [{"kind": "nop", "name": "p1", "zzz": 1}, {"kind": "snippet", "name": "p2", "code": "1 +"}]
+    answer = http(f"{daemon.admin}/v1/nodes", bad)
+    assert answer.status == 400
+    assert [error["path"] for error in answer.json["errors"]] == [[0, "zzz"], [1, "code"]]
+    assert answer.json["errors"][0]["line"] is None

@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-import uuid
 from typing import Any
 
 import pytest
 
 from engine.errors import Code, ErrorValue
 from engine.flow import Generation, Mode, Process, State
-from engine.flow.process import uuid7
 
 
 def test_data_are_inherited_at_the_fork_and_not_shared_afterwards() -> None:
@@ -373,15 +371,3 @@ def test_statistics_tell_what_it_waits_for(run, probe) -> None:
         await process.join()
 
     run(main)
-
-
-def test_ids_are_uuids_of_version_seven_that_sort_by_time(monkeypatch) -> None:
-    times = iter([1_700_000_000_000_000_000, 1_700_000_000_001_000_000])
-    monkeypatch.setattr("engine.flow.process.time.time_ns", lambda: next(times))
-    first, second = uuid7(), uuid7()
-    assert first < second
-    assert uuid.UUID(first).version == 7
-    assert uuid.UUID(first).variant == uuid.RFC_4122
-    process = Process(Generation(1))
-    process.id = "given"
-    assert process.id == "given"

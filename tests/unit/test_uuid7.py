@@ -5,7 +5,7 @@ from uuid import UUID
 from hypothesis import given
 from hypothesis import strategies as st
 
-from engine.store.uuid7 import uuid7
+from engine.uuid7 import uuid7
 
 TIMES = st.integers(0, (1 << 48) * 1_000_000 - 1)
 
