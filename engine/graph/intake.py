@@ -133,9 +133,7 @@ def renew(table: Table, parts: Iterable[Symbol], region: Iterable[str]) -> None:
 def _hand_over(table: Table, entry: Entry, heir: Spec) -> None:
     """A spec goes and another one of its name comes: what runs of the first is the last good revision of the second."""
     table.unsettled.touch(entry)
-    table.unindex(entry)
-    table.unloadable.discard(entry.spec.id)
-    del table.entries[entry.spec.id]
+    table.forget(entry)
     successor = table.entries[heir.id] = Entry(heir)
     successor.running = entry.running
     table.index(successor)

@@ -105,12 +105,11 @@ def settle(table: Table, region: set[str], picks: Picks, obstacles: dict[str, Ob
     for id in region:
         entry = table.entries[id]
         symbol = picks[id]
+        if entry.deleted:
+            table.forget(entry)
+            continue
         table.unindex(entry)
         table.needed.discard(id)
-        if entry.deleted:
-            table.unloadable.discard(id)
-            del table.entries[id]
-            continue
         if entry.running is not None and symbol is None:
             entry.spent = True
         entry.running = symbol

@@ -223,6 +223,13 @@ class Table:
                     if not ids:
                         del index[key]
 
+    def forget(self, entry: Entry) -> None:
+        """The spec is gone, or another one has taken its place."""
+        self.unindex(entry)
+        self.unloadable.discard(entry.spec.id)
+        self.needed.discard(entry.spec.id)
+        del self.entries[entry.spec.id]
+
     def age(self, ports: Iterable[InPort | OutPort]) -> None:
         """These ports remember links of older generations, until nobody follows those any more."""
         self._aged.update(ports)

@@ -8,6 +8,8 @@ import gc
 import pytest
 
 from engine.flow import Process
+from engine.graph.reconcile import Changes, reconcile
+from engine.spec.model import parse_spec
 
 CHAIN = """
 - {kind: trigger, name: t, tag: t, ports: {out: [{name: a}]}}
@@ -371,6 +373,30 @@ def test_a_change_costs_what_it_concerns(run, bench) -> None:
         others = {id: entry.status for id, entry in it.table.entries.items()}
         await it.put("- {kind: record, name: n7, tag: new}")
         assert [id for id, entry in it.table.entries.items() if entry.status is not others[id]] == ["n7"]
+        await it.close()
+
+    run(main)
+
+
+def test_a_spec_whose_old_revision_others_need_can_be_replaced_by_another_of_its_name(run, bench) -> None:
+    async def main() -> None:
+        it = bench()
+        await it.put("- {kind: record, name: a, tag: a, ports: {out: [{name: b}]}}\n- {kind: record, name: b, tag: b1}")
+        await it.put("- {kind: trigger, name: b, tag: b2}")
+        assert it.states()["b"] == ("failed", 1)
+        old = it.table.find("b").spec
+        new = parse_spec(
+            {"kind": "record", "name": "b", "tag": "b3", "id": "00000000-0000-7000-8000-00000000abcd", "revision": 9}
+        )
+        await reconcile(it.table, Changes(specs=[new], deleted=[old.id]))
+        await it.put("- {kind: record, name: c, tag: c}")
+        await it.table.departures.join()
+        assert it.states() == {
+            "a": ("active", 1),
+            "b": ("active", 9),
+            "c": ("active", it.table.find("c").spec.revision),
+        }
+        assert await it.ask("a") == ["a", "b3"]
         await it.close()
 
     run(main)
