@@ -13,7 +13,8 @@ of its own: :class:`UInt` and :class:`Type`.
 * :mod:`.lexer`, :mod:`.literals` and :mod:`.parser` make a tree (:mod:`.syntax`); :mod:`.macros` turns `has`, `all`, `map`
   and their like into nodes while it grows.
 * :mod:`.generator` walks the tree and writes Python through :mod:`.writer`; :mod:`.names`, :mod:`.operators`,
-  :mod:`.calls` and :mod:`.loops` are its parts, :mod:`.checks` refuses what can never work. Python's own compiler does the rest.
+  :mod:`.calls` and :mod:`.loops` are its parts, :mod:`.quick` has the short forms of the usual cases, :mod:`.checks` refuses
+  what can never work. Python's own compiler does the rest.
 * What the function calls stands in :mod:`.runtime`: :mod:`.arithmetic`, :mod:`.equality`, :mod:`.order`, :mod:`.access`, and
   in :mod:`.library`, one module for each group of functions, tied together by :mod:`.functions`.
 * :mod:`.program` runs it. CEL asks that `a && b` is false when b is false *even if a fails*. A `try` around every operand
@@ -22,10 +23,12 @@ of its own: :class:`UInt` and :class:`Type`.
   message. The strict way is written on the first such occasion.
 * Python nodes carry the lines and columns of the *expression*, so that a traceback tells the place of an error, and a good
   run pays nothing for it.
+* :mod:`.budget` counts what loops and slow functions do and looks at the clock; :mod:`.sharing` finds values that are small
+  in memory and huge when somebody writes them out.
 
 **The cost.** Compiling takes some hundred microseconds. A comparison of a field takes about a tenth of one, whatever
-the size of the payload. An evaluation that fails costs two runs. One that never returns does not exist: loops have a
-budget, nesting and sizes a limit (:class:`Limits`), and regular expressions are RE2's. Timestamps and durations count
+the size of the payload. An evaluation that fails costs two runs. One that never returns does not exist: work and
+time have a budget, nesting and sizes a limit (:class:`Limits`), and regular expressions are RE2's. Timestamps and durations count
 microseconds, where the standard has nanoseconds; and a map cannot have both `1` and `true` as keys, because to Python
 these are one.
 

@@ -42,11 +42,21 @@ def _shifted(moment: datetime, by: timedelta) -> datetime:
         raise ExpressionError("timestamp out of range", hint="years run from 0001 to 9999") from None
 
 
+_ELEMENT = 8
+"""An element of a list takes as much as so many characters."""
+
+
 def check_size(value: Any, max_size: int) -> Any:
-    """`value`, or an error when it is longer than `max_size` characters, bytes or elements."""
+    """`value`, or an error when it is longer than `max_size` characters or bytes."""
     if len(value) > max_size:
         raise limit_reached(f"a value of {len(value)} is larger than {max_size}", "build smaller values")
     return value
+
+
+def check_length(count: int, max_size: int) -> None:
+    """Refuse a list of so many elements when it takes more than `max_size`, 8 for each."""
+    if count * _ELEMENT > max_size:
+        raise limit_reached(f"a list of {count} is larger than {max_size // _ELEMENT} elements", "build smaller values")
 
 
 def _numbers(left: Any, right: Any) -> type | None:
@@ -63,7 +73,7 @@ def add(left: Any, right: Any, max_size: int) -> Any:
     if kind is right.__class__:
         if kind is int:
             return _int_in_range(left + right, left, right)
-        if kind is str or kind is bytes or kind is list:
+        if kind is str or kind is bytes:
             return check_size(left + right, max_size)
         if kind is float:
             return left + right
@@ -72,7 +82,8 @@ def add(left: Any, right: Any, max_size: int) -> Any:
         if kind is timedelta:
             return duration_in_range(duration_in_range(left) + duration_in_range(right))
     if isinstance(left, (list, tuple)) and isinstance(right, (list, tuple)):
-        return check_size([*left, *right], max_size)
+        check_length(len(left) + len(right), max_size)
+        return [*left, *right]
     if isinstance(left, datetime) and isinstance(right, timedelta):
         return _shifted(left, right)
     if isinstance(left, timedelta) and isinstance(right, datetime):

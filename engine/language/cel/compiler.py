@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from collections.abc import Callable
-from datetime import datetime
+from dataclasses import replace
+from datetime import datetime, timedelta
 from threading import Lock
 
 from engine.errors import ExpressionError
@@ -44,22 +45,26 @@ class CelCompiler:
         cache_size: int = 1024,
     ) -> None:
         self._setting = Setting(make_library(max_size=limits.size, clock=clock), limits, payload=True)
-        self._cache: OrderedDict[str, Program] = OrderedDict()
+        self._cache: OrderedDict[tuple[str, timedelta | None], Program] = OrderedDict()
         self._cache_size = cache_size
         self._lock = Lock()
 
     def compile(self, source: str, options: Options = Options()) -> Program:
-        """The program of `source`. The limit of steps bounds a run, so `timeout` is not needed; nothing is logged."""
+        """The program of `source`. `timeout` replaces the limit of time (:class:`Limits`); nothing is ever logged."""
         if options.engine is not None:
             raise ExpressionError(f"cel has no engine {options.engine!r}", hint="leave `engine` out")
+        key = (source, options.timeout)
         with self._lock:
-            known = self._cache.get(source)
+            known = self._cache.get(key)
             if known is not None:
-                self._cache.move_to_end(source)
+                self._cache.move_to_end(key)
                 return known
-        program = Program(source, self._setting)
+        setting = self._setting
+        if options.timeout is not None:
+            setting = replace(setting, limits=replace(setting.limits, time=options.timeout))
+        program = Program(source, setting)
         with self._lock:
-            self._cache[source] = program
+            self._cache[key] = program
             while len(self._cache) > self._cache_size:
                 self._cache.popitem(last=False)
         return program

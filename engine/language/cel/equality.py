@@ -13,6 +13,7 @@ from engine.language.cel.values import Optional, Type
 
 _SAME = frozenset({str, int, bool, float, bytes, type(None)})
 _NUMBERS = (int, float)
+_MISSING = object()
 
 
 _MAX = 2**1000
@@ -55,15 +56,32 @@ def equals(left: Any, right: Any) -> bool:
 def _equal_lists(left: list[Any] | tuple[Any, ...], right: list[Any] | tuple[Any, ...]) -> bool:
     if len(left) != len(right):
         return False
-    return all(equals(a, b) for a, b in zip(left, right, strict=True))
+    for a, b in zip(left, right, strict=True):
+        # What needs no rules is compared here: a call for each element would be most of the time.
+        if a.__class__ is b.__class__ and a.__class__ in _SAME:
+            if a != b:
+                return False
+        elif not equals(a, b):
+            return False
+    return True
 
 
 def _equal_maps(left: dict[Any, Any], right: dict[Any, Any]) -> bool:
     if len(left) != len(right):
         return False
     for key, value in left.items():
-        found, other = find_key(right, key)
-        if not found or not equals(value, other):
+        if key.__class__ is str:
+            other = right.get(key, _MISSING)
+            if other is _MISSING:
+                return False
+        else:
+            found, other = find_key(right, key)
+            if not found:
+                return False
+        if value.__class__ is other.__class__ and value.__class__ in _SAME:
+            if value != other:
+                return False
+        elif not equals(value, other):
             return False
     return True
 

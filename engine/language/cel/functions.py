@@ -8,7 +8,7 @@ are known while compiling, the program calls the overload itself and nothing is 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from functools import partial
 from types import MappingProxyType
@@ -20,6 +20,15 @@ from engine.language.cel.values import Optional, Type, UInt, no_overload, type_n
 Implementation: TypeAlias = Callable[..., Any]
 
 ANY = "any"
+NUMBER = "number"
+"""A parameter of any of the three kinds of number."""
+
+_NUMBERS = frozenset({"int", "uint", "double"})
+
+
+def _takes(param: str, kind: str) -> bool:
+    return param in {ANY, kind} or (param == NUMBER and kind in _NUMBERS)
+
 
 _KINDS: Mapping[str, str] = MappingProxyType(
     {
@@ -54,34 +63,44 @@ class Overload:
     """Its first argument is the limit of a value's size; the library puts it in."""
     variadic: bool = False
     """The last parameter may come any number of times."""
+    work: int = 0
+    """What an element of an argument costs, in steps; 0 where the size of the arguments does not matter."""
 
     def fits(self, kinds: tuple[str | None, ...]) -> bool:
         """Whether arguments of these kinds can be taken; `None` is a kind not known yet."""
         if len(kinds) != len(self.params) and not (self.variadic and len(kinds) > len(self.params)):
             return False
         params = self.params + self.params[-1:] * (len(kinds) - len(self.params))
-        return all(kind is None or param in (ANY, kind) for param, kind in zip(params, kinds, strict=True))
+        return all(kind is None or _takes(param, kind) for param, kind in zip(params, kinds, strict=True))
 
 
 def _overload(
-    name: str, signature: str, implementation: Implementation, *, method: bool, sized: bool, variadic: bool
+    name: str, signature: str, implementation: Implementation, *, method: bool, sized: bool, variadic: bool, work: int
 ) -> Overload:
     params, _, result = signature.rpartition("->")
     kinds = tuple(_KINDS.get(word, word) for word in params.split())
     returned = result.strip()
-    return Overload(name, method, kinds, _KINDS.get(returned, returned), implementation, sized, variadic)
+    return Overload(name, method, kinds, _KINDS.get(returned, returned), implementation, sized, variadic, work)
 
 
 def function(
-    name: str, signature: str, implementation: Implementation, *, sized: bool = False, variadic: bool = False
+    name: str,
+    signature: str,
+    implementation: Implementation,
+    *,
+    sized: bool = False,
+    variadic: bool = False,
+    work: int = 0,
 ) -> Overload:
     """An overload of `name(…)`. `signature` is as `"string int -> string"`."""
-    return _overload(name, signature, implementation, method=False, sized=sized, variadic=variadic)
+    return _overload(name, signature, implementation, method=False, sized=sized, variadic=variadic, work=work)
 
 
-def method(name: str, signature: str, implementation: Implementation, *, sized: bool = False) -> Overload:
+def method(
+    name: str, signature: str, implementation: Implementation, *, sized: bool = False, work: int = 0
+) -> Overload:
     """An overload of `x.name(…)`; the first kind of the signature is that of `x`."""
-    return _overload(name, signature, implementation, method=True, sized=sized, variadic=False)
+    return _overload(name, signature, implementation, method=True, sized=sized, variadic=False, work=work)
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,6 +111,11 @@ class Function:
     method: bool
     overloads: tuple[Overload, ...]
     call: Implementation
+
+    @property
+    def work(self) -> int:
+        """What an element of an argument costs, in steps."""
+        return max(overload.work for overload in self.overloads)
 
     def choose(self, kinds: tuple[str | None, ...]) -> list[Overload]:
         """The overloads that may be meant when these are the kinds of the arguments."""
@@ -131,7 +155,7 @@ class Library:
 
 def _with_limit(overload: Overload, max_size: int) -> Overload:
     bound = partial(overload.implementation, max_size)
-    return Overload(overload.name, overload.method, overload.params, overload.result, bound, variadic=overload.variadic)
+    return replace(overload, implementation=bound, sized=False)
 
 
 def _dispatcher(name: str, overloads: tuple[Overload, ...]) -> Implementation:

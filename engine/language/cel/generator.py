@@ -15,9 +15,17 @@ from engine.language.cel import checks
 from engine.language.cel.calls import emit_call
 from engine.language.cel.functions import Library
 from engine.language.cel.limits import Limits
-from engine.language.cel.loops import emit_bind, emit_block, emit_optional_map, emit_quantifier, emit_transform
+from engine.language.cel.loops import (
+    emit_bind,
+    emit_block,
+    emit_optional_map,
+    emit_quantifier,
+    emit_transform,
+    unfiltered,
+)
 from engine.language.cel.names import emit_name, emit_qualified, is_qualified, namespaced
 from engine.language.cel.operators import emit_binary, emit_unary
+from engine.language.cel.sharing import NOTHING
 from engine.language.cel.source import Source
 from engine.language.cel.syntax import (
     Binary,
@@ -94,7 +102,9 @@ class Generator(Writer):
                 return node.operand
             case Call():
                 return None if namespaced(self, node, scope) else node.target
-            case Quantifier() | Transform():
+            case Transform():
+                return node.range if self.strict else unfiltered(node)
+            case Quantifier():
                 return node.range
             case OptionalMap():
                 return node.target
@@ -155,13 +165,25 @@ class Generator(Writer):
 
     def _select(self, node: Select, operand: Emitted) -> Emitted:
         checks.check_fields(self.source, f"field {node.field}", operand.kind, node.at)
+        if not self.strict and (operand.lazy is not None or (node.optional and not operand.wrapping)):
+            return self._select_lazily(node, operand)
         if node.optional:
             call = self.call("select_optional", operand.node, self.literal(node.field))
-            return Emitted(call, operand.depth + 1, "optional_type", max(operand.wrapping, WRAPPED))
+            return Emitted(call, operand.depth + 1, "optional_type", max(operand.wrapping, WRAPPED), held=operand.held)
         if operand.wrapping:
             call = self.call("select", operand.node, self.literal(node.field))
-            return Emitted(call, operand.depth + 1, None, operand.wrapping)
-        return Emitted(self.part(operand.node, node.field), operand.depth + 1)
+            return Emitted(call, operand.depth + 1, None, operand.wrapping, held=operand.held)
+        return Emitted(self.part(operand.node, node.field), operand.depth + 1, held=operand.held)
+
+    def _select_lazily(self, node: Select, operand: Emitted) -> Emitted:
+        """`a.?b`, and `.c` behind it: its value or `ABSENT`, and an optional made of that where somebody wants one."""
+        name, key = self.fresh("t"), self.literal(node.field)
+        value = operand.node if operand.lazy is None else operand.lazy
+        is_map = self.is_class(self.keep(name, value), "dict")
+        found = self.call(self.attribute(self.name(name), "get"), key, self.name("ABSENT"))
+        lazy = self.choose(is_map, found, self.call("value_or_absent", self.name(name), key))
+        call = self.call("optional_of", lazy)
+        return Emitted(call, operand.depth + 4, "optional_type", WRAPPED, held=operand.held, lazy=lazy)
 
     def _has(self, node: Has, operand: Emitted) -> Emitted:
         checks.check_fields(self.source, f"has(x.{node.field})", operand.kind, node.at)
@@ -176,25 +198,23 @@ class Generator(Writer):
         )
 
     def _index(self, node: Index, operand: Emitted, scope: Scope) -> Emitted:
-        if operand.kind not in {None, "list", "map", "optional_type", "error"}:
-            raise self.source.error(f"a {operand.kind} has no elements to index", node.at)
         key = self.emit(node.key, scope)
         self.move_to(node.at)
-        if operand.kind == "list" and key.kind not in {None, "int", "uint", "double"}:
-            raise self.source.error(f"a list index must be an int, not a {key.kind}", node.at)
+        checks.check_index(self.source, operand.kind, key.kind, node.at, optional=node.optional)
         depth = max(operand.depth, key.depth) + 1
         if node.optional:
             call = self.call("index_optional", operand.node, key.node)
-            return Emitted(call, depth, "optional_type", max(operand.wrapping, WRAPPED))
+            return Emitted(call, depth, "optional_type", max(operand.wrapping, WRAPPED), held=operand.held)
         quick = not self.strict and not operand.wrapping and isinstance(node.key, Literal)
         if quick and isinstance(node.key.value, str):  # type: ignore[union-attr]
-            return Emitted(self.subscript(operand.node, key.node), depth)
+            return Emitted(self.subscript(operand.node, key.node), depth, held=operand.held)
         if quick and type(node.key.value) is int and node.key.value >= 0:  # type: ignore[union-attr]
             name = self.fresh("t")
             is_list = self.is_class(self.keep(name, operand.node), "list")
             slow = self.call("index", self.name(name), key.node)
-            return Emitted(self.choose(is_list, self.subscript(self.name(name), key.node), slow), depth + 3)
-        return Emitted(self.call("index", operand.node, key.node), depth, None, operand.wrapping)
+            quickly = self.subscript(self.name(name), key.node)
+            return Emitted(self.choose(is_list, quickly, slow), depth + 3, held=operand.held)
+        return Emitted(self.call("index", operand.node, key.node), depth, None, operand.wrapping, held=operand.held)
 
     # Literals
 
@@ -207,45 +227,50 @@ class Generator(Writer):
     def _list(self, node: ListLiteral, scope: Scope) -> Emitted:
         items: list[ast.expr] = []
         depth = wrapping = 0
+        held = NOTHING
         for item, optional in node.items:
             emitted = self.emit(item, scope)
             self.move_to(item.at)
+            if optional:
+                checks.check_optional(self.source, "`[?x]`", emitted.kind, item.at)
             items.append(self.starred(self.call("given", emitted.node)) if optional else emitted.node)
             depth = max(depth, emitted.depth)
             wrapping = max(wrapping, _inside(emitted.wrapping, optional=optional))
+            held = held.beside(emitted.held)
         self.move_to(node.at)
-        return Emitted(self.list_of(items), depth + 2, "list", wrapping)
+        return Emitted(self.list_of(items), depth + 2, "list", wrapping, held=held)
 
     def _map(self, node: MapLiteral, scope: Scope) -> Emitted:
         keys: list[ast.expr | None] = []
         values: list[ast.expr] = []
         depth = wrapping = 0
+        held = NOTHING
         for key, value, optional in node.entries:
             emitted_key, emitted = self.emit(key, scope), self.emit(value, scope)
+            checks.check_key(self.source, emitted_key.kind, key.at)
+            if optional:
+                checks.check_optional(self.source, "`{?key: x}`", emitted.kind, value.at)
             keys.append(emitted_key.node)
             values.append(emitted.node)
             depth = max(depth, emitted_key.depth, emitted.depth)
             wrapping = max(wrapping, _inside(emitted.wrapping, optional=optional))
+            held = held.beside(emitted.held)
         self.move_to(node.at)
         if self._has_plain_keys(node):
-            return Emitted(self.map_of(keys, values), depth + 1, "map", wrapping)
+            return Emitted(self.map_of(keys, values), depth + 1, "map", wrapping, held=held)
         parts = [
             self.tuple_of([key, value, self.literal(optional)])
             for key, value, (_, _, optional) in zip(keys, values, node.entries, strict=True)
             if key is not None
         ]
-        return Emitted(self.call("make_map", *parts), depth + 3, "map", wrapping)
+        return Emitted(self.call("make_map", *parts), depth + 3, "map", wrapping, held=held)
 
     def _has_plain_keys(self, node: MapLiteral) -> bool:
-        """Whether the keys are different texts, so that nothing is left to check. Raises for a key no map can have."""
+        """Whether the keys are different texts, so that nothing is left to check. Raises for a text that stands twice."""
         seen: set[object] = set()
         plain = True
         for key, _, optional in node.entries:
             if isinstance(key, Literal):
-                if not isinstance(key.value, (str, int)):
-                    raise self.source.error(
-                        f"a {type_name(key.value)} cannot be a key", key.at, "keys are strings, ints, uints and bools"
-                    )
                 if key.value in seen and isinstance(key.value, str):
                     raise self.source.error(f"repeated key: {key.value!r}", key.at)
                 seen.add(key.value)
@@ -305,17 +330,36 @@ class Generator(Writer):
         return self.when(is_pending, self.raises("pending"))
 
     def _conditional(self, node: Conditional, scope: Scope) -> Emitted:
+        # `a ? 1 : b ? 2 : …` is a list of cases, however long, and no nesting.
+        cases: list[Conditional] = []
+        last: Node = node
+        while isinstance(last, Conditional):
+            cases.append(last)
+            last = last.otherwise
+        emitted = self.emit(last, scope)
+        for case in reversed(cases):
+            emitted = self.bounded(self._case(case, emitted, scope), scope)
+        return emitted
+
+    def _case(self, node: Conditional, otherwise: Emitted, scope: Scope) -> Emitted:
         condition = self.emit(node.condition, scope)
         self.move_to(node.condition.at)
         test = self.truth(condition, "`? :`", node.condition.at)
-        then, otherwise = self.emit(node.then, scope), self.emit(node.otherwise, scope)
+        then = self.emit(node.then, scope)
         self.move_to(node.at)
         return Emitted(
             self.choose(test, then.node, otherwise.node),
             max(condition.depth + 3, then.depth, otherwise.depth) + 1,
             then.kind if then.kind == otherwise.kind else None,
             max(then.wrapping, otherwise.wrapping),
+            held=then.held.either(otherwise.held),
         )
+
+    def weighed(self, emitted: Emitted) -> ast.expr:
+        """The value, to be walked: weighed before, if a part may stand in it many times."""
+        if not emitted.held.many:
+            return emitted.node
+        return self.call("weigh", emitted.node, self.literal(self.setting.limits.size))
 
 
 def _inside(wrapping: int, *, optional: bool) -> int:

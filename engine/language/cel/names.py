@@ -9,12 +9,16 @@ from __future__ import annotations
 import ast
 from typing import TYPE_CHECKING
 
+from engine.language.cel.sharing import Held
 from engine.language.cel.syntax import Call, Name, Node, Select
 from engine.language.cel.values import TYPES
 from engine.language.cel.writer import ROOT, Emitted, Scope
 
 if TYPE_CHECKING:
     from engine.language.cel.generator import Generator
+
+_GIVEN = Held(1, 0)
+"""What comes from outside holds each of its parts once."""
 
 _LONGEST_OWN = 3
 """So many parts have the names of types and the namespaces of functions at most."""
@@ -48,7 +52,8 @@ def emit_name(generator: Generator, node: Name, scope: Scope) -> Emitted:
     local = None if node.absolute else scope.names.get(node.name)
     if local is not None:
         value = generator.name(local.python)
-        return Emitted(generator.call("used", value) if local.guarded else value, 2, None, local.wrapping)
+        read = generator.call("used", value) if local.guarded else value
+        return Emitted(read, 2, local.kind, local.wrapping, held=local.held)
     if node.name.startswith("@"):
         raise generator.source.error(
             "cel.index() and cel.iterVar() stand only for what is declared around them", node.at
@@ -77,18 +82,19 @@ def _resolved(generator: Generator, parts: list[str]) -> Emitted:
         else:
             fallback = generator.part(emitted.node, parts[count - 1])
         node = _candidates(generator, name, prefixes, fallback)
-        emitted = generator.bounded(Emitted(node, emitted.depth + 2), Scope())
+        emitted = generator.bounded(Emitted(node, emitted.depth + 2, held=_GIVEN), Scope())
     return emitted
 
 
 def _payload_name(generator: Generator, name: str) -> Emitted:
     root = generator.name(ROOT)
     if name == "self":
-        return Emitted(root)
+        return Emitted(root, held=_GIVEN)
     if name in TYPES:
         return Emitted(generator.constant("type", TYPES[name]), kind="type")
     key = generator.literal(name)
-    return Emitted(generator.call("payload_name", root, key) if generator.strict else generator.subscript(root, key), 2)
+    node = generator.call("payload_name", root, key) if generator.strict else generator.subscript(root, key)
+    return Emitted(node, 2, held=_GIVEN)
 
 
 def _bound_name(generator: Generator, name: str, prefixes: list[str]) -> Emitted:
@@ -96,7 +102,7 @@ def _bound_name(generator: Generator, name: str, prefixes: list[str]) -> Emitted
         return Emitted(_candidates(generator, name, prefixes, generator.constant("type", TYPES[name])), 3)
     root, key = generator.name(ROOT), generator.literal(name)
     plain = generator.call("bound_name", root, key) if generator.strict else generator.subscript(root, key)
-    return Emitted(_candidates(generator, name, prefixes[:-1], plain), 2 + len(prefixes))
+    return Emitted(_candidates(generator, name, prefixes[:-1], plain), 2 + len(prefixes), held=_GIVEN)
 
 
 def _prefixes(container: str) -> list[str]:

@@ -8,6 +8,8 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 from engine.language.cel import checks
+from engine.language.cel.quick import quick_number, quick_text
+from engine.language.cel.sharing import NOTHING
 from engine.language.cel.syntax import Binary, ListLiteral, Literal, Unary
 from engine.language.cel.writer import Emitted, Scope
 
@@ -37,17 +39,37 @@ def emit_binary(generator: Generator, node: Binary, left: Emitted, scope: Scope)
     depth = max(left.depth, right.depth) + 1
     match node.operator:
         case "+":
-            size = generator.literal(generator.setting.limits.size)
-            return Emitted(
-                generator.call("add", left.node, right.node, size), depth, kind, max(left.wrapping, right.wrapping)
-            )
+            return _sum(generator, left, right, kind, scope)
         case "==" | "!=":
-            return Emitted(_equality(generator, node, left, right), depth + 3, kind)
+            for operand in (left, right):
+                operand.node = generator.weighed(operand)
+            return Emitted(_equality(generator, node, left, right, scope), depth + 3, kind)
         case "in":
-            return Emitted(_membership(generator, node, left, right), depth + 3, kind)
+            for operand in (left, right):
+                operand.node = generator.weighed(operand)
+            return Emitted(_membership(generator, node, left, right, scope), depth + 3, kind)
         case "<" | "<=" | ">" | ">=":
             return Emitted(_order(generator, node, left, right), depth + 3, kind)
-    return Emitted(generator.call(_ARITHMETIC[node.operator], left.node, right.node), depth, kind)
+    function = _ARITHMETIC[node.operator]
+    quick = None if generator.strict else quick_number(generator, node.operator, left, right, function)
+    return Emitted(quick or generator.call(function, left.node, right.node), depth + 4, kind)
+
+
+def _sum(generator: Generator, left: Emitted, right: Emitted, kind: str | None, scope: Scope) -> Emitted:
+    if kind == "string" and not generator.strict:
+        return quick_text(generator, left, right, scope)
+    size = generator.literal(generator.setting.limits.size)
+    held = NOTHING if kind in _PLAIN else left.held.beside(right.held)
+    depth = max(left.depth, right.depth) + 4
+    wrapping = max(left.wrapping, right.wrapping)
+    if not generator.strict and not scope.level:
+        quick = quick_number(generator, "+", left, right, "add", size)
+        if quick is not None:
+            return Emitted(quick, depth, kind, wrapping, held=held)
+    args = [left.node, right.node, size]
+    # In a loop, joining long texts and lists again and again is work that the number of turns does not tell.
+    call = generator.call("add_in_loop", generator.budget(), *args) if scope.level else generator.call("add", *args)
+    return Emitted(call, depth, kind, wrapping, held=held)
 
 
 def emit_unary(generator: Generator, node: Unary, operand: Emitted) -> Emitted:
@@ -61,7 +83,7 @@ def emit_unary(generator: Generator, node: Unary, operand: Emitted) -> Emitted:
     return Emitted(generator.call("negation", operand.node), operand.depth + 1, "bool")
 
 
-def _equality(generator: Generator, node: Binary, left: Emitted, right: Emitted) -> ast.expr:
+def _equality(generator: Generator, node: Binary, left: Emitted, right: Emitted, scope: Scope) -> ast.expr:
     unequal = node.operator == "!="
     operator: ast.cmpop = ast.NotEq() if unequal else ast.Eq()
     if left.kind is not None and left.kind == right.kind and left.kind in _PLAIN:
@@ -76,13 +98,16 @@ def _equality(generator: Generator, node: Binary, left: Emitted, right: Emitted)
             expected = generator.is_class(generator.keep(name, other.node), _PYTHON[literal.kind])
             quick = generator.compare(generator.name(name), operator, literal.node)
             return generator.choose(
-                expected, quick, _equals(generator, generator.name(name), literal.node, unequal=unequal)
+                expected, quick, _equals(generator, generator.name(name), literal.node, scope, unequal=unequal)
             )
-    return _equals(generator, left.node, right.node, unequal=unequal)
+    return _equals(generator, left.node, right.node, scope, unequal=unequal)
 
 
-def _equals(generator: Generator, left: ast.expr, right: ast.expr, *, unequal: bool) -> ast.expr:
-    call = generator.call("equals", left, right)
+def _equals(generator: Generator, left: ast.expr, right: ast.expr, scope: Scope, *, unequal: bool) -> ast.expr:
+    if scope.level:
+        call = generator.call("equals_in_loop", generator.budget(), left, right)
+    else:
+        call = generator.call("equals", left, right)
     return generator.negated(call) if unequal else call
 
 
@@ -98,7 +123,7 @@ def _order(generator: Generator, node: Binary, left: Emitted, right: Emitted) ->
     return generator.call(function, left.node, right.node)
 
 
-def _membership(generator: Generator, node: Binary, left: Emitted, right: Emitted) -> ast.expr:
+def _membership(generator: Generator, node: Binary, left: Emitted, right: Emitted, scope: Scope) -> ast.expr:
     texts = _texts(node)
     if texts is not None:
         # A list of texts is made once; an element of another kind than text is compared by the rules.
@@ -110,8 +135,15 @@ def _membership(generator: Generator, node: Binary, left: Emitted, right: Emitte
         name = generator.fresh("t")
         is_map = generator.is_class(generator.keep(name, right.node), "dict")
         quick = generator.compare(left.node, ast.In(), generator.name(name))
-        return generator.choose(is_map, quick, generator.call("is_in", left.node, generator.name(name)))
-    return generator.call("is_in", left.node, right.node)
+        return generator.choose(is_map, quick, _is_in(generator, left.node, generator.name(name), scope))
+    return _is_in(generator, left.node, right.node, scope)
+
+
+def _is_in(generator: Generator, item: ast.expr, container: ast.expr, scope: Scope) -> ast.expr:
+    """A search through a list costs as much as a loop over it, and counts so where it is done again and again."""
+    if scope.level:
+        return generator.call("is_in_loop", generator.budget(), item, container)
+    return generator.call("is_in", item, container)
 
 
 def _texts(node: Binary) -> list[str] | None:

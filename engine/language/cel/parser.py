@@ -108,11 +108,15 @@ class _Parser:
                 code=Code.LIMIT,
             )
         node = self._operation(1)
-        if self._next.kind == "?":
+        cases: list[tuple[int, Node, Node]] = []
+        while self._next.kind == "?":
             at = self._take().at
             then = self._operation(1)
             self._expect(":")
-            node = Conditional(at, node, then, self._expression())
+            cases.append((at, node, then))
+            node = self._operation(1)
+        for at, condition, then in reversed(cases):
+            node = Conditional(at, condition, then, node)
         self._depth -= 1
         return node
 
@@ -124,12 +128,22 @@ class _Parser:
             precedence = _PRECEDENCE.get(operator, 0)
             if precedence < lowest:
                 return left
+            if precedence <= 2:
+                left = self._logic(operator, precedence, left)
+                continue
             self._take()
             right = self._operation(precedence + 1)
-            if precedence <= 2:
-                left = _logic(token.at, operator, left, right)
-            else:
-                left = Binary(token.at, operator, left, right)
+            left = Binary(token.at, operator, left, right)
+
+    def _logic(self, operator: str, precedence: int, left: Node) -> Logic:
+        """`left && b && …`, flat, so that a chain is no deep tree."""
+        word = cast("OneOf['&&', '||']", operator)
+        operands = _operands(word, left)
+        at = self._next.at
+        while self._next.kind == operator:
+            at = self._take().at
+            operands += _operands(word, self._operation(precedence + 1))
+        return Logic(at, word, tuple(operands))
 
     def _operand(self) -> Node:
         """An operand with the signs before it and the fields, keys and calls after it."""
@@ -262,13 +276,5 @@ class _Parser:
         return MapLiteral(at, tuple(entries))
 
 
-def _logic(at: int, operator: str, left: Node, right: Node) -> Logic:
-    """`&&` and `||` are flat, so that a chain of them is no deep tree."""
-    word = cast("OneOf['&&', '||']", operator)
-    operands: list[Node] = []
-    for node in (left, right):
-        if isinstance(node, Logic) and node.operator == word:
-            operands.extend(node.operands)
-        else:
-            operands.append(node)
-    return Logic(at, word, tuple(operands))
+def _operands(word: OneOf["&&", "||"], node: Node) -> list[Node]:
+    return list(node.operands) if isinstance(node, Logic) and node.operator == word else [node]

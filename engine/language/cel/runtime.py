@@ -5,8 +5,7 @@ Everything here is called by generated code only, with arguments that it made.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from operator import length_hint
+from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Any, NoReturn
 
@@ -22,10 +21,12 @@ from engine.language.cel.access import (
     select_optional,
 )
 from engine.language.cel.arithmetic import add, divide, modulo, multiply, negate, subtract
+from engine.language.cel.budget import TEXT_STEP, chunks, look, pair_chunks, refund, spend, take
 from engine.language.cel.equality import equals, find_key
 from engine.language.cel.library.regex import search
 from engine.language.cel.order import greater, greater_equal, less, less_equal
-from engine.language.cel.values import NONE, Optional, export, limit_reached, no_overload, type_name
+from engine.language.cel.sharing import weigh
+from engine.language.cel.values import ABSENT, NONE, Optional, export, no_overload, type_name
 
 
 def not_bool(value: Any) -> NoReturn:
@@ -42,30 +43,30 @@ def negation(value: Any) -> bool:
     raise no_overload("!_", value)
 
 
-def _charge(budget: list[int], value: Any) -> None:
-    if not isinstance(value, (list, tuple, dict)):
-        raise ExpressionError(f"a macro goes over a list or a map, not over a {type_name(value)}")
-    left = budget[0] - len(value)
-    if left < 0:
-        raise limit_reached("too many steps: the loops of the expression are too long", "filter earlier, or nest less")
-    budget[0] = left
+def add_in_loop(budget: list[Any], left: Any, right: Any, max_size: int) -> Any:
+    """`left + right`, taking steps for what is long."""
+    kind = left.__class__
+    if kind is str or kind is bytes:
+        if len(left) > TEXT_STEP:
+            take(budget, len(left) // TEXT_STEP)
+    elif kind is list:
+        take(budget, len(left))
+    return add(left, right, max_size)
 
 
-def elements(budget: list[int], value: Any) -> Iterator[Any]:
-    """The elements of a list or the keys of a map, taken off the budget of steps."""
-    _charge(budget, value)
-    return iter(value)
+def equals_in_loop(budget: list[Any], left: Any, right: Any) -> bool:
+    """`left == right`, with a look at the clock before lists and maps, whose depth nobody knows."""
+    kind = left.__class__
+    if kind is list or kind is dict or kind is tuple:
+        look(budget)
+    return equals(left, right)
 
 
-def pairs(budget: list[int], value: Any) -> Iterator[Any]:
-    """Index and element of a list, or key and value of a map, taken off the budget of steps."""
-    _charge(budget, value)
-    return iter(value.items()) if isinstance(value, dict) else enumerate(value)
-
-
-def refund(budget: list[int], iterator: Iterator[Any]) -> None:
-    """Give back the steps that a loop did not take because it stopped early."""
-    budget[0] += length_hint(iterator)
+def is_in_loop(budget: list[Any], item: Any, container: Any) -> bool:
+    """`item in container`, taking a step for each element of a list."""
+    if container.__class__ is list:
+        take(budget, len(container))
+    return is_in(item, container)
 
 
 def hold(first: Exception | None, error: Exception) -> Exception:
@@ -77,7 +78,7 @@ def hold(first: Exception | None, error: Exception) -> Exception:
 
 def is_limit(error: Exception) -> bool:
     """Whether the error is a limit's: running again would only meet it again."""
-    return isinstance(error, ExpressionError) and error.code is Code.LIMIT
+    return isinstance(error, ExpressionError) and (error.code is Code.LIMIT or error.code is Code.DEADLINE)
 
 
 class Failed:
@@ -105,6 +106,27 @@ def as_optional(value: Any, what: str) -> Optional:
     if value.__class__ is Optional:
         return value
     raise no_overload(what, value)
+
+
+def value_or_absent(value: Any, field: str) -> Any:
+    """`value.?field` without an object for it: the field's value, or `ABSENT`."""
+    if value is ABSENT:
+        return ABSENT
+    optional = select_optional(value, field)
+    return optional.value if optional.present else ABSENT
+
+
+def optional_of(value: Any) -> Optional:
+    """The optional of a value or of `ABSENT`."""
+    return NONE if value is ABSENT else Optional(value, present=True)
+
+
+class UndecidedError(Exception):
+    """The quick way has come to something that only the strict way knows."""
+
+
+def undecided() -> NoReturn:
+    raise UndecidedError
 
 
 def given(value: Any) -> tuple[Any, ...]:
@@ -161,15 +183,15 @@ def match_text(compiled: Any, text: Any) -> bool:
 
 RUNTIME: Mapping[str, Any] = MappingProxyType(
     {
-        "Exception": Exception, "NONE": NONE, "Optional": Optional, "add": add, "as_optional": as_optional,
-        "bound_name": bound_name, "dict": dict, "divide": divide, "elements": elements, "equals": equals,
+        "ABSENT": ABSENT, "Exception": Exception, "NONE": NONE, "Optional": Optional, "add": add, "add_in_loop": add_in_loop, "as_optional": as_optional,
+        "bound_name": bound_name, "chunks": chunks, "dict": dict, "divide": divide, "equals": equals, "equals_in_loop": equals_in_loop,
         "export": export, "export_outer": export_outer, "failed": failed, "given": given, "greater": greater,
         "greater_equal": greater_equal, "has_field": has_field, "hold": hold, "index": index,
-        "index_optional": index_optional, "int": int, "is_in": is_in, "len": len, "less": less,
+        "index_optional": index_optional, "int": int, "is_in": is_in, "is_in_loop": is_in_loop, "iter": iter, "len": len, "less": less,
         "less_equal": less_equal, "list": list, "make_map": make_map, "match_text": match_text, "merge": merge,
         "modulo": modulo, "multiply": multiply, "negate": negate, "negation": negation, "not_bool": not_bool,
-        "pairs": pairs, "payload_name": payload_name, "refund": refund, "select": select,
-        "select_optional": select_optional, "sized": frozenset({str, list, dict, bytes}), "str": str,
-        "subtract": subtract, "used": used, "__builtins__": {},
+        "optional_of": optional_of, "pair_chunks": pair_chunks, "payload_name": payload_name, "refund": refund, "select": select,
+        "select_optional": select_optional, "spend": spend, "sized": frozenset({str, list, dict, bytes}), "str": str,
+        "subtract": subtract, "undecided": undecided, "used": used, "value_or_absent": value_or_absent, "weigh": weigh, "__builtins__": {},
     }
 )  # fmt: skip

@@ -10,6 +10,7 @@ import ast
 from dataclasses import dataclass, field
 from typing import Any, TypedDict
 
+from engine.language.cel.sharing import NOTHING, Held
 from engine.language.cel.source import Source
 
 FILE = "<cel>"
@@ -36,7 +37,7 @@ class Emitted:
     """Python for one CEL expression.
 
     `depth` is about how deep the Python tree is. `kind` is the CEL type of the value where that is known. `wrapping`
-    tells whether the value must be exported before it may leave the program.
+    tells whether the value must be exported before it may leave the program, `held` how often a part may stand in it.
     """
 
     node: ast.expr
@@ -44,27 +45,42 @@ class Emitted:
     kind: str | None = None
     wrapping: int = PLAIN
     literal: bool = False
+    held: Held = NOTHING
+    texts: tuple[Emitted, ...] = ()
+    """The pieces of a text that is joined of them (:mod:`.quick`)."""
+    lazy: ast.expr | None = None
+    """For an optional: Python that gives its value or `ABSENT`, without making an object for it."""
 
 
 @dataclass(frozen=True, slots=True)
 class Local:
-    """A variable of a macro: its Python name, what it may hold, and whether reading it may raise (`cel.bind`)."""
+    """A variable of a macro: its Python name, what is known of its value, whether reading it may raise (`cel.bind`)."""
 
     python: str
     wrapping: int = PLAIN
     guarded: bool = False
+    kind: str | None = None
+    held: Held = NOTHING
 
 
 @dataclass(frozen=True, slots=True)
 class Scope:
-    """The variables that an expression sees, by their CEL names, and the Python parameters that carry them."""
+    """The variables that an expression sees, by their CEL names, and the Python parameters that carry them.
+
+    `level` counts the loops around.
+    """
 
     names: dict[str, Local] = field(default_factory=dict)
     params: tuple[str, ...] = ()
+    level: int = 0
 
     def with_local(self, name: str, local: Local) -> Scope:
         """This scope and one more variable, which hides another of its name."""
-        return Scope({**self.names, name: local}, (*self.params, local.python))
+        return Scope({**self.names, name: local}, (*self.params, local.python), self.level)
+
+    def deeper(self) -> Scope:
+        """This scope inside one more loop."""
+        return Scope(self.names, self.params, self.level + 1)
 
 
 class Writer:
@@ -76,6 +92,7 @@ class Writer:
         self._position: _Position = {"lineno": 1, "col_offset": 1, "end_lineno": 1, "end_col_offset": 1}
         self.functions: list[ast.stmt] = []
         self.constants: dict[str, Any] = {}
+        self.needs_budget = False
 
     def move_to(self, offset: int) -> None:
         """What is built from now on stands for the CEL at this offset."""
@@ -116,6 +133,14 @@ class Writer:
     def compare(self, left: ast.expr, operator: ast.cmpop, right: ast.expr) -> ast.expr:
         return ast.Compare(left, [operator], [right], **self._position)
 
+    def compare_all(self, left: ast.expr, *others: tuple[ast.cmpop, ast.expr]) -> ast.expr:
+        """A chain, as `a <= b <= c`."""
+        operators, values = [each for each, _ in others], [value for _, value in others]
+        return ast.Compare(left, operators, values, **self._position)
+
+    def operation(self, left: ast.expr, operator: ast.operator, right: ast.expr) -> ast.expr:
+        return ast.BinOp(left, operator, right, **self._position)
+
     def attribute(self, value: ast.expr, name: str) -> ast.expr:
         return ast.Attribute(value, name, _LOAD, **self._position)
 
@@ -139,6 +164,11 @@ class Writer:
 
     def starred(self, value: ast.expr) -> ast.expr:
         return ast.Starred(value, _LOAD, **self._position)
+
+    def budget(self) -> ast.expr:
+        """The budget of the evaluation (:mod:`.budget`), which the program makes when something asks for it."""
+        self.needs_budget = True
+        return self.name(BUDGET)
 
     def is_class(self, value: ast.expr, name: str) -> ast.expr:
         """`value.__class__ is name`."""
@@ -170,6 +200,19 @@ class Writer:
         target = targets[0] if len(targets) == 1 else ast.Tuple(targets, _STORE, **self._position)
         return ast.For(target, iterator, list(body), [], **self._position)
 
+    def gather(self, names: tuple[str, ...], pieces: ast.expr, test: ast.expr | None, *parts: ast.expr) -> ast.expr:
+        """A list (of one part) or a map (of key and value): `[part for piece in pieces for names in piece if test]`."""
+        piece = "piece"
+        inner: list[ast.expr] = [ast.Name(name, _STORE, **self._position) for name in names]
+        target = inner[0] if len(inner) == 1 else ast.Tuple(inner, _STORE, **self._position)
+        generators = [
+            ast.comprehension(ast.Name(piece, _STORE, **self._position), pieces, [], 0),
+            ast.comprehension(target, self.name(piece), [] if test is None else [test], 0),
+        ]
+        if len(parts) == 1:
+            return ast.ListComp(parts[0], generators, **self._position)
+        return ast.DictComp(parts[0], parts[1], generators, **self._position)
+
     def attempt(self, body: list[ast.stmt], name: str, *handler: ast.stmt) -> ast.stmt:
         """`try: body` and `except Exception as name: handler`."""
         handlers = [ast.ExceptHandler(self.name("Exception"), name, list(handler), **self._position)]
@@ -196,6 +239,7 @@ class Writer:
         Blocks, loops and deep trees go into functions of their own: Python nests neither statements inside
         expressions nor blocks without end.
         """
+        self.needs_budget = True
         name = self.fresh(word)
         self.define(name, (ROOT, BUDGET, *scope.params, *extra), body)
         carried = (self.name(param) for param in (ROOT, BUDGET, *scope.params))
@@ -206,4 +250,4 @@ class Writer:
         if emitted.depth <= _MAX_DEPTH:
             return emitted
         node = self.inner("part", scope, [self.returns(emitted.node)])
-        return Emitted(node, 2, emitted.kind, emitted.wrapping)
+        return Emitted(node, 2, emitted.kind, emitted.wrapping, held=emitted.held)

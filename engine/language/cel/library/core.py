@@ -153,9 +153,9 @@ OVERLOADS = (
     function("string", "error -> string", ErrorValue.error),
     function("bytes", "bytes -> bytes", _same),
     function("bytes", "string -> bytes", _bytes_of_text),
-    method("startsWith", "string string -> bool", str.startswith),
-    method("endsWith", "string string -> bool", str.endswith),
-    method("contains", "string string -> bool", str.__contains__),
+    method("startsWith", "string string -> bool", str.startswith, work=1),
+    method("endsWith", "string string -> bool", str.endswith, work=1),
+    method("contains", "string string -> bool", str.__contains__, work=1),
     function("error", "string -> error", _make_error),
     method("error", "error -> string", ErrorValue.error),
 )

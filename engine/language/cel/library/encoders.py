@@ -43,8 +43,8 @@ def _json_decode(text: str) -> Any:
 
 
 OVERLOADS = (
-    function("base64.encode", "bytes -> string", _base64_encode),
-    function("base64.decode", "string -> bytes", _base64_decode),
-    function("json.encode", "any -> string", _json_encode),
-    function("json.decode", "string -> any", _json_decode),
+    function("base64.encode", "bytes -> string", _base64_encode, work=1),
+    function("base64.decode", "string -> bytes", _base64_decode, work=1),
+    function("json.encode", "any -> string", _json_encode, work=4),
+    function("json.decode", "string -> any", _json_decode, work=4),
 )

@@ -155,4 +155,4 @@ _CLAUSES: Mapping[str, Callable[[Any, int], str]] = MappingProxyType(
     }
 )  # fmt: skip
 
-OVERLOADS = (method("format", "string list -> string", _format, sized=True),)
+OVERLOADS = (method("format", "string list -> string", _format, sized=True, work=2),)

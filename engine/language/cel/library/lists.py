@@ -8,9 +8,10 @@ from __future__ import annotations
 from typing import Any
 
 from engine.errors import ExpressionError
+from engine.language.cel.arithmetic import check_length
 from engine.language.cel.functions import function, method
 from engine.language.cel.order import comparable
-from engine.language.cel.values import NONE, Optional, limit_reached, type_name
+from engine.language.cel.values import NONE, Optional, type_name
 
 
 def identity(value: Any) -> Any:
@@ -34,8 +35,7 @@ def _identities(items: list[Any]) -> set[Any]:
 
 
 def _range(max_size: int, count: int) -> list[int]:
-    if count > max_size // 8:
-        raise limit_reached(f"lists.range({count}) is larger than {max_size // 8} elements", "build a smaller list")
+    check_length(count, max_size)
     return list(range(count))
 
 
@@ -117,17 +117,17 @@ def _intersects(items: list[Any], others: list[Any]) -> bool:
 
 
 OVERLOADS = (
-    function("lists.range", "int -> list", _range, sized=True),
-    method("slice", "list int int -> list", _slice),
-    method("flatten", "list -> list", _flatten),
-    method("flatten", "list int -> list", _flatten),
-    method("sort", "list -> list", _sort),
-    method("@sortBy", "list list -> list", _sort_by),
-    method("distinct", "list -> list", _distinct),
-    method("reverse", "list -> list", _reverse),
+    function("lists.range", "int -> list", _range, sized=True, work=2),
+    method("slice", "list int int -> list", _slice, work=1),
+    method("flatten", "list -> list", _flatten, work=4),
+    method("flatten", "list int -> list", _flatten, work=4),
+    method("sort", "list -> list", _sort, work=8),
+    method("@sortBy", "list list -> list", _sort_by, work=8),
+    method("distinct", "list -> list", _distinct, work=16),
+    method("reverse", "list -> list", _reverse, work=1),
     method("first", "list -> optional", _first),
     method("last", "list -> optional", _last),
-    function("sets.contains", "list list -> bool", _contains),
-    function("sets.equivalent", "list list -> bool", _equivalent),
-    function("sets.intersects", "list list -> bool", _intersects),
+    function("sets.contains", "list list -> bool", _contains, work=16),
+    function("sets.equivalent", "list list -> bool", _equivalent, work=16),
+    function("sets.intersects", "list list -> bool", _intersects, work=16),
 )

@@ -76,7 +76,9 @@ def _sign_of_uint(value: UInt) -> UInt:
 
 
 def _sign_of_double(value: float) -> float:
-    return value if value == 0.0 or math.isnan(value) else math.copysign(1.0, value)
+    if math.isnan(value):
+        return value
+    return math.copysign(1.0, value) if value else 0.0
 
 
 def _is_finite(value: float) -> bool:
@@ -149,8 +151,10 @@ def _right_unsigned(value: int, offset: int) -> UInt:
 
 
 OVERLOADS = (
-    function("math.greatest", "any -> any", _greatest, variadic=True),
-    function("math.least", "any -> any", _least, variadic=True),
+    function("math.greatest", "list -> any", _greatest, work=1),
+    function("math.greatest", "number -> any", _greatest, variadic=True),
+    function("math.least", "list -> any", _least, work=1),
+    function("math.least", "number -> any", _least, variadic=True),
     function("math.ceil", "double -> double", _ceil),
     function("math.floor", "double -> double", _floor),
     function("math.round", "double -> double", _round),

@@ -45,8 +45,8 @@ OVERLOADS = (
     function("optional.of", "any -> optional", _of),
     function("optional.none", "-> optional", _none),
     function("optional.ofNonZeroValue", "any -> optional", _of_non_zero),
-    function("optional.unwrap", "list -> list", _unwrap),
-    method("unwrapOpt", "list -> list", _unwrap),
+    function("optional.unwrap", "list -> list", _unwrap, work=1),
+    method("unwrapOpt", "list -> list", _unwrap, work=1),
     method("hasValue", "optional -> bool", _has_value),
     method("value", "optional -> any", _value),
 )

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from engine.errors import ExpressionError
+from engine.language.cel.arithmetic import check_length
 from engine.language.cel.functions import function, method
 from engine.language.cel.values import limit_reached, type_name
 
@@ -65,11 +66,13 @@ def _replace(max_size: int, text: str, old: str, new: str, count: int = -1) -> s
     return text.replace(old, new, min(count, len(text) + 1))
 
 
-def _split(text: str, separator: str, count: int = -1) -> list[str]:
+def _split(max_size: int, text: str, separator: str, count: int = -1) -> list[str]:
     if count == 0:
         return []
     if count == 1:
         return [text]
+    pieces = text.count(separator) + 1
+    check_length(pieces if count < 0 else min(pieces, count), max_size)
     if separator:
         return text.split(separator, min(count - 1, len(text)) if count > 0 else -1)
     if count < 0 or count >= len(text):
@@ -110,21 +113,21 @@ def _quote(text: str) -> str:
 
 OVERLOADS = (
     method("charAt", "string int -> string", _char_at),
-    method("indexOf", "string string -> int", str.find),
-    method("indexOf", "string string int -> int", _index_of),
-    method("lastIndexOf", "string string -> int", str.rfind),
-    method("lastIndexOf", "string string int -> int", _last_index_of_from),
-    method("join", "list -> string", _join, sized=True),
-    method("join", "list string -> string", _join, sized=True),
-    method("lowerAscii", "string -> string", _lower),
-    method("upperAscii", "string -> string", _upper),
-    method("replace", "string string string -> string", _replace, sized=True),
-    method("replace", "string string string int -> string", _replace, sized=True),
-    method("split", "string string -> list", _split),
-    method("split", "string string int -> list", _split),
+    method("indexOf", "string string -> int", str.find, work=1),
+    method("indexOf", "string string int -> int", _index_of, work=1),
+    method("lastIndexOf", "string string -> int", str.rfind, work=1),
+    method("lastIndexOf", "string string int -> int", _last_index_of_from, work=1),
+    method("join", "list -> string", _join, sized=True, work=1),
+    method("join", "list string -> string", _join, sized=True, work=1),
+    method("lowerAscii", "string -> string", _lower, work=1),
+    method("upperAscii", "string -> string", _upper, work=1),
+    method("replace", "string string string -> string", _replace, sized=True, work=1),
+    method("replace", "string string string int -> string", _replace, sized=True, work=1),
+    method("split", "string string -> list", _split, sized=True, work=4),
+    method("split", "string string int -> list", _split, sized=True, work=4),
     method("substring", "string int -> string", _substring),
     method("substring", "string int int -> string", _substring),
-    method("trim", "string -> string", _trim),
-    method("reverse", "string -> string", _reverse),
-    function("strings.quote", "string -> string", _quote),
+    method("trim", "string -> string", _trim, work=1),
+    method("reverse", "string -> string", _reverse, work=1),
+    function("strings.quote", "string -> string", _quote, work=1),
 )

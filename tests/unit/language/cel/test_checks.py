@@ -6,6 +6,7 @@ import pytest
 
 from engine.errors import ExpressionError
 from engine.language import cel
+from engine.language.cel.library import make_library
 
 REFUSED = [
     ("1 + 'a'", 3, "`\\+` does not go with int and string", "string(x)"),
@@ -45,8 +46,33 @@ REFUSED = [
     ("self.matches('(?=x)')", 14, "bad regular expression", "RE2"),
     ("string == 'x'", 8, "a type never equals a string", "self.type"),
     ("type.name", 5, "only a map has fields", "self.type"),
-    ("1.orValue(2)", 3, "asks an optional", None),
-    ("1.optMap(x, x)", 3, "asks an optional", None),
+    ("1.orValue(2)", 3, "takes an optional", "optional.of"),
+    ("1.optMap(x, x)", 3, "takes an optional", None),
+    ("self.?a.or(1)", 12, "takes an optional, not a int", None),
+    ("self.?a.optFlatMap(x, 1)", 23, "takes an optional, not a int", None),
+    ("[1, ?2]", 6, "takes an optional, not a int", None),
+    ("{?'a': [1]}", 8, "takes an optional, not a list", None),
+    ("{self == 1: 1, [1]: 2}", 16, "a list cannot be a key", None),
+    ("[1] in {'a': 1}", 5, "a list is never a key", None),
+    ("error('x')[1]", 11, "asked for message, code and causes", None),
+    ("error('x')[?'code']", 11, "no elements to index", None),
+    ("math.greatest(self, 'x')", 6, r"math.greatest applied to \(any, string\)", "number"),
+    ("math.least(true)", 6, "math.least applied to", None),
+    ("self.transformMapEntry(k, v, v + 'x')", 6, "makes maps", None),
+    ("cel.bind(x, 1, x + 'a')", 18, "does not go with int and string", None),
+    ("cel.bind(x, size(self), x.trim())", 27, r"trim applied to \(int\)", None),
+    ("[1].transformList(i, v, i + 'a')", 27, "does not go with int and string", None),
+    ("self.a &&\n  (1 + 'a') == 2", None, "does not go with int and string", None),
+    ("self ? 'a' - 'b' : 1", 12, "does not go with string and string", None),
+    ("!(1 + 1)", 1, "takes a bool, not a int", None),
+    ("-(self in [1])", 1, "does not go with a bool", None),
+    ("size(1)", 1, r"size applied to \(int\)", "string"),
+    ("'a'.startsWith(1)", 5, r"startsWith applied to \(string, int\)", None),
+    ("1 in 2", 3, "looks into a list or a map", None),
+    ("[1] < 2", 5, "does not go with", None),
+    ("timestamp(0) + timestamp(0)", 14, "does not go with", None),
+    ("(timestamp(0) - timestamp(1)).getFullYear()", 31, r"getFullYear applied to \(google.protobuf.Duration\)", None),
+    ("(timestamp(0) + duration('1s')).trim()", 33, "trim applied to", None),
 ]
 
 
@@ -54,7 +80,8 @@ REFUSED = [
 def test_refused(source, column, message, hint) -> None:
     with pytest.raises(ExpressionError, match=message) as caught:
         cel.CelCompiler().compile(source)
-    assert (caught.value.place.line, caught.value.place.column) == (1, column)
+    place = caught.value.place
+    assert (place.line, place.column) == ((1, column) if column else (2, 6))
     if hint is not None:
         assert hint in caught.value.hint
 
@@ -74,3 +101,59 @@ def test_dyn_moves_the_check_to_the_run(source) -> None:
     program = cel.CelCompiler().compile(source)
     with pytest.raises(ExpressionError):
         program(None)
+
+
+def test_what_decides_lets_the_rest_be_nonsense() -> None:
+    """Elsewhere a part that can never have a value is refused, as by CEL's own checkers, also where it may be absorbed."""
+    assert cel.CelCompiler().compile("false && (1 + 'a') == 2")(None) is False
+    assert cel.CelCompiler().compile("size(1) == 2 || true")(None) is True
+
+
+KINDS = [
+    "null", "true", "2", "2u", "2.5", "'a'", "b'a'", "[1]", "{'a': 1}", "timestamp(0)", "duration('1s')", "int",
+    "optional.of('a')", "ip('1.1.1.1')", "cidr('1.1.1.0/24')", "error('x')",
+]  # fmt: skip
+OPERATORS = ["+", "-", "*", "/", "%", "==", "!=", "<", "<=", ">", ">=", "in", "&&", "||"]
+FORMS = [
+    *(f"{{0}} {operator} {{1}}" for operator in OPERATORS),
+    *(f"[1].{macro}(x, {{0}})" for macro in ("all", "exists", "filter", "exists_one")),
+    *(f"{{0}}.{macro}(x, true)" for macro in ("all", "exists", "filter", "exists_one", "map")),
+    "!{0}", "-{0}", "{0} ? 1 : 2", "{0}[{1}]", "{0}[?{1}]", "[1][{0}]", "{{{0}: 1}}", "[?{0}]", "{{?'a': {0}}}",
+    "[1].transformMapEntry(k, v, {0})", "{0}.transformMap(k, v, v)", "{0}.optMap(x, x)", "{0}.or({1})", "{0}.orValue(1)",
+    "optional.of(1).optFlatMap(x, {0})", "cel.bind(x, {0}, x + {1})", "({0} + {1}) + {0}",
+]  # fmt: skip
+
+
+def _calls():
+    library = make_library(max_size=100)
+    for is_method in (False, True):
+        for name in library.names(method=is_method):
+            counts = {len(overload.params) for overload in library.find(name, method=is_method).overloads}
+            for count in counts - {3, 4}:
+                if not name.startswith("@"):
+                    args = ["{0}", "{1}"][: count - is_method]
+                    yield f"{'{' + str(count - 1) + '}.' if is_method else ''}{name}({', '.join(args)})"
+
+
+def _failure(program) -> str:
+    try:
+        program(None)
+    except ExpressionError as error:
+        return str(error)
+    return ""
+
+
+@pytest.mark.parametrize("form", [*FORMS, *_calls()])
+def test_constants_of_the_wrong_kinds_are_refused_before_the_run(form) -> None:
+    """Whatever compiles may fail for its value, but never for a type that was written in the source."""
+    compiler = cel.CelCompiler()
+    for first in KINDS:
+        for second in KINDS if "{1}" in form else [""]:
+            source = form.format(first, second)
+            try:
+                program = compiler.compile(source)
+            except ExpressionError:
+                continue
+            failure = _failure(program)
+            # What is inside an optional only the run knows.
+            assert "no such overload" not in failure or "optional.of" in source, source
