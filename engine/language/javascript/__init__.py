@@ -1,18 +1,23 @@
-"""JavaScript snippets: an ES module with a default export, run on V8, off the event loop, with limits.
+"""JavaScript snippets: an ES module with a default export, run with limits on V8, off the event loop, or QuickJS, within it.
 
 From the source to an answer, one file each:
 
     tokens      source -> tokens                 state       may the module remember anything between calls?
     module      exports taken out, places kept   wire        payload <-> line of JSON
+    toplevel    what stands at its top level?    reads       which parts of its argument are read?
     engine      what an engine must offer        prelude.js  the other end of it, inside the isolate
-    v8          V8 through mini-racer            failure     what went wrong -> ExpressionError with its place
-    program     queue, batches, deadlines        pool        the ceiling of isolates
-    keeper      the thread of deadlines          disposal    closing isolates without waiting
+    failure     what went wrong, with its place  web.js      what snippets know from browsers, inside the isolate
+    v8          the engine V8                    racer       mini-racer, in which it comes
+    program     the queue of calls               batch       one batch of them: sent, answered, stopped
+    keeper      the thread of deadlines          pool        the ceiling of isolates
+    disposal    closing isolates without waiting
+    quickjs     the engine QuickJS               quickjs.js  what it needs before the prelude
+    inline      a program on it                  watch       what ends a call that it does not end itself
     compiler    all of it put together
 
 What a snippet may rely on: its module and its globals are its own, for as long as it is loaded; a call that throws
 changes nothing about that, one that was stopped (time, memory) starts both afresh. There is `console`, `Math`, `JSON`,
-`Intl`, `Date`; there is no `require`, `process`, `import`, no timer, no shared memory and no WebAssembly.
+`Intl` (on V8), `Date`, `TextEncoder`, `atob`, `structuredClone`; there is no `require`, `process`, `import`, no timer, no shared memory and no WebAssembly.
 
 The limits hold against mistakes and against most of what malice can think of. An isolate lives inside the daemon's
 process all the same: V8 ends the process when it is driven past limits of its own, so code of strangers belongs in a

@@ -90,9 +90,10 @@ class Engine(Protocol):
 def prelude(module: Module, settings: Settings) -> str:
     """The script that makes `dispatch`; its value is `[dispatch, progress]`."""
     form = {"memory": settings.memory, "log": settings.log, "slice": settings.slice, "common": module.common}
-    return f"({_prelude_source()})({json.dumps(form)})\n//# sourceURL=prelude.js"
+    parts = f"({_source('prelude.js')})({json.dumps(form)})"
+    return f"((parts) => (({_source('web.js')})(), parts))({parts})\n//# sourceURL=prelude.js"
 
 
 @cache
-def _prelude_source() -> str:
-    return resources.files(__package__).joinpath("prelude.js").read_text("utf-8")
+def _source(name: str) -> str:
+    return resources.files(__package__).joinpath(name).read_text("utf-8")

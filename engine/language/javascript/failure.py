@@ -4,31 +4,32 @@ from __future__ import annotations
 
 import json
 import re
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
 from engine.errors import Code, ErrorValue, ExpressionError, Place
-from engine.language.javascript.module import LINES_BEFORE, SOURCE_NAME
+from engine.language.javascript.module import LINES_BEFORE, SOURCE_NAME, Origin
 from engine.language.javascript.wire import decode_error
 
 _FRAME = re.compile(re.escape(SOURCE_NAME) + r":(\d+):(\d+)")
 _NEWLINE = re.compile(r"\r\n|[\n\r\u2028\u2029]")
 
 
-def thrown(line: str, errors: tuple[ErrorValue, ...], source: str) -> ExpressionError:
+def thrown(line: str, errors: tuple[ErrorValue, ...], source: str, *, origin: Origin | None = None) -> ExpressionError:
     """The exception for an `E` line.
 
     The message is the thrown error's message as it is; `details` holds the JavaScript `name` and `stack`, the stack
-    with line numbers of the snippet. An error value that was thrown on is carried unchanged.
+    with line numbers of the snippet, or of its origin. An error value that was thrown on is carried unchanged.
     """
     record: dict[str, Any] = json.loads(line[1:])
     if "value" in record:
         return ExpressionError.from_value(decode_error(record["value"], errors))
     stack = record.get("stack")
-    details = None if stack is None else {"name": record.get("name"), "stack": _shown(stack, source)}
+    details = None if stack is None else {"name": record.get("name"), "stack": _shown(stack, source, origin)}
     message = record["message"] or record.get("name") or "an error without a message"
     causes = tuple(decode_error(cause, errors) for cause in record.get("causes", ()))
-    return ExpressionError(message, place=_place(stack or "", source), causes=causes, details=details)
+    return ExpressionError(message, place=_place(stack or "", source, origin), causes=causes, details=details)
 
 
 def syntax_error(message: str, source: str, *, line: int, column: int) -> ExpressionError:
@@ -36,22 +37,35 @@ def syntax_error(message: str, source: str, *, line: int, column: int) -> Expres
     return ExpressionError(message, place=_in_source(line, column + 1, source))
 
 
-def timed_out(timeout: timedelta) -> ExpressionError:
+def moved(error: ExpressionError, origin: Origin | None) -> ExpressionError:
+    """A complaint about a source as one about its origin."""
+    if origin is None or error.place is None:
+        return error
+    return ExpressionError.from_value(replace(error.value, place=origin.place(error.place)))
+
+
+def timed_out(
+    timeout: timedelta, *, hint: str = "raise the node's `timeout`, or do less in one call"
+) -> ExpressionError:
     """The code ran too long and was stopped."""
-    seconds = timeout.total_seconds()
-    shown = f"{seconds:g} s" if seconds >= 1 else f"{seconds * 1000:g} ms"
     return ExpressionError(
-        f"the code ran longer than {shown} and was stopped",
+        f"the code ran longer than {shown_time(timeout)} and was stopped",
         code=Code.DEADLINE,
-        hint="raise the node's `timeout`, or do less in one call",
+        hint=hint,
     )
 
 
-def out_of_memory(limit: int) -> ExpressionError:
+def shown_time(timeout: timedelta) -> str:
+    """A time limit for people: `20 ms`, `1.5 s`."""
+    seconds = timeout.total_seconds()
+    return f"{seconds:g} s" if seconds >= 1 else f"{seconds * 1000:g} ms"
+
+
+def out_of_memory(limit: int, *, hint: str = "raise `javascript.memory`, or keep less") -> ExpressionError:
     """The code used too much memory and was stopped. `limit` is in bytes."""
     return ExpressionError(
         f"the code used more than {limit / 2**20:g} MiB of memory and was stopped",
-        hint="raise `languages.javascript.memory`, or keep less",
+        hint=hint,
     )
 
 
@@ -65,7 +79,7 @@ def no_isolate(ceiling: int) -> ExpressionError:
     return ExpressionError(
         f"all {ceiling} JavaScript isolates are held by snippets that keep state",
         code=Code.LIMIT,
-        hint="raise `languages.javascript.isolates`",
+        hint="raise `javascript.isolates`",
     )
 
 
@@ -74,9 +88,10 @@ def closed() -> ExpressionError:
     return ExpressionError("the program is closed", code=Code.UNAVAILABLE)
 
 
-def _place(stack: str, source: str) -> Place | None:
+def _place(stack: str, source: str, origin: Origin | None) -> Place | None:
     found = _FRAME.search(stack)
-    return None if found is None else _in_source(int(found[1]), int(found[2]), source)
+    place = None if found is None else _in_source(int(found[1]), int(found[2]), source)
+    return place if place is None or origin is None else origin.place(place)
 
 
 def _in_source(line: int, column: int, source: str) -> Place | None:
@@ -92,12 +107,14 @@ def _in_source(line: int, column: int, source: str) -> Place | None:
     return Place(line=line, column=len(before.decode("utf-16-le", "replace")) + 1)
 
 
-def _shown(stack: str, source: str) -> str:
+def _shown(stack: str, source: str, origin: Origin | None) -> str:
     """The stack in terms of the source, without the frames that are not the snippet's."""
 
     def shift(found: re.Match[str]) -> str:
-        place = _in_source(int(found[1]), int(found[2]), source)
-        return f"{SOURCE_NAME}:{place.line}:{place.column}" if place else found[0]
+        place = _place(found[0], source, origin)
+        return f"{name}:{place.line}:{place.column}" if place else found[0]
+
+    name = SOURCE_NAME if origin is None else origin.name
 
     frames = [line for line in stack.split("\n") if not line.lstrip().startswith("at ") or _FRAME.search(line)]
     return _FRAME.sub(shift, "\n".join(frames))

@@ -21,8 +21,10 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from typing import Protocol
 
 from engine.errors import ExpressionError, Place
+from engine.language.javascript.reads import Reads, reads_of_default_export
 from engine.language.javascript.state import keeps_state
 from engine.language.javascript.tokens import Token, place_at, tokenize
 
@@ -36,18 +38,34 @@ _HINT = "write `export default function (args) { … }`"
 _NEWLINES = re.compile(r"[^\n\r\u2028\u2029]")
 
 
+class Origin(Protocol):
+    """What a source was translated from, if JavaScript is not what the user wrote."""
+
+    @property
+    def name(self) -> str:
+        """What it is called in stack traces."""
+        ...
+
+    def place(self, place: Place) -> Place:
+        """The place in it of a place in the source. Both count from 1."""
+        ...
+
+
 @dataclass(frozen=True, slots=True)
 class Module:
     """A module that was rewritten.
 
     `script` is an expression whose value is the function that runs the module's top level. `common` tells which of the
-    two kinds it is. `keeps_state` is false only if nothing can be lost when the module is loaded anew.
+    two kinds it is. `keeps_state` is false only if nothing can be lost when the module is loaded anew. The places of its
+    errors are those in `origin`, if it has one.
     """
 
     source: str
     script: str
     common: bool
     keeps_state: bool
+    reads: Reads | None = None
+    origin: Origin | None = None
 
 
 def rewrite(source: str) -> Module:
@@ -68,7 +86,7 @@ def rewrite(source: str) -> Module:
     script = (
         f'(async function () {{"use strict";\n{body}\nreturn [{exports.default}];\n}})\n//# sourceURL={SOURCE_NAME}'
     )
-    return Module(source, script, common=False, keeps_state=keeps_state(tokens))
+    return Module(source, script, common=False, keeps_state=keeps_state(tokens), reads=reads_of_default_export(tokens))
 
 
 def _is_common(tokens: list[Token]) -> bool:

@@ -24,7 +24,8 @@
   const { getPrototypeOf, keys, freeze, defineProperty, create, hasOwn } = Object;
   const { apply, construct, ownKeys } = Reflect;
   const { now } = Date;
-  
+  const [toInteger, toFloat] = [parseInt, parseFloat];
+
   const bind = (f) => Function.prototype.call.bind(f);
   const then = bind(Promise.prototype.then);
   const resolve = Promise.resolve.bind(Promise);
@@ -125,6 +126,7 @@
   // ---------------------------------------------------------------- error values
 
   let known = new WeakMapOf(); // error values of this call's argument -> their index
+  let knows = false; // whether there are any
 
   class ErrorValue {
     #text;
@@ -151,6 +153,7 @@
     for (let i = 0; i < causes.length; i++) list[i] = reviveError(causes[i]);
     const error = new ErrorValue(text, message, code, list);
     mapSet(known, error, index);
+    knows = true;
     return error;
   };
 
@@ -364,10 +367,56 @@
     return parts.length ? `${prefix}{ ${join(parts, ", ")} }` : `${prefix}{}`;
   };
 
+  const asNumber = (value, convert) => {
+    if (typeof value === "bigint") return `${value}n`;
+    return Text(typeof value === "object" || typeof value === "symbol" ? NaN : convert(value));
+  };
+
+  const asJson = (value) => {
+    try {
+      return Text(stringify(value));
+    } catch {
+      return "[Circular]";
+    }
+  };
+
+  // One of printf's directives; undefined for what is none.
+  const directive = (letter, value) => {
+    switch (letter) {
+      case "s": return inspect(value, 0);
+      case "d": return asNumber(value, NumberOf);
+      case "i": return asNumber(value, toInteger);
+      case "f": return asNumber(value, toFloat);
+      case "j": return asJson(value);
+      case "o": case "O": return inspect(value, 1);
+      case "c": return "";
+      default: return undefined;
+    }
+  };
+
+  // Puts values in the place of the directives of a text; tells how many it used.
+  const format = (text, values) => {
+    let shown = "";
+    let used = 1;
+    for (let i = 0; i < text.length; i++) {
+      const following = text[i] === "%" ? text[i + 1] : undefined;
+      const put = following === "%" ? "%" : used < values.length ? directive(following, values[used]) : undefined;
+      if (put === undefined) shown += text[i];
+      else {
+        shown += put;
+        i++;
+        if (following !== "%") used++;
+      }
+    }
+    return [shown, used];
+  };
+
   const print = (level) => (...values) => {
     if (!settings.log || ++lines > MOST_LINES) return;
     const parts = [];
-    for (let i = 0; i < values.length; i++) parts[i] = inspect(values[i], 0);
+    let first = 0;
+    if (values.length > 1 && typeof values[0] === "string") [parts[0], first] = format(values[0], values);
+    for (let i = first; i < values.length; i++) push(parts, inspect(values[i], 0));
     const text = join(parts, " ");
     const shown = text.length > MOST_TEXT ? `${slice(text, 0, MOST_TEXT)}… ${text.length - MOST_TEXT} more characters` : text;
     push(done, "L" + stringify([level, shown]));
@@ -430,7 +479,8 @@
   };
 
   const start = (line) => {
-    known = new WeakMapOf();
+    if (knows) known = new WeakMapOf();
+    knows = false;
     buffers = 0;
     try {
       const loading = loaded ? undefined : load();

@@ -10,7 +10,7 @@ Reading is linear in the source's length and needs no recursion.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Literal, NoReturn
 
@@ -73,12 +73,37 @@ def tokenize(source: str) -> list[Token]:
     return list(_Reader(source).read())
 
 
+def text_at(tokens: Sequence[Token], index: int) -> str:
+    """The text of a token; empty where there is none."""
+    return tokens[index].text if 0 <= index < len(tokens) else ""
+
+
+def closing_bracket(tokens: Sequence[Token], opening: int) -> int:
+    """The index of the bracket that closes the one at `opening`. There is one, or the source would have no tokens."""
+    depth = tokens[opening].depth
+    return next(
+        index
+        for index in range(opening + 1, len(tokens))
+        if tokens[index].depth == depth and tokens[index].text in (")", "]", "}")
+    )
+
+
 def place_at(source: str, offset: int) -> Place:
     """The line and column, from 1, of a character of `source`."""
     line, start = 1, 0
     for newline in _NEWLINE.finditer(source, 0, offset):
         line, start = line + 1, newline.end()
     return Place(line=line, column=offset - start + 1)
+
+
+def offset_at(source: str, place: Place) -> int:
+    """The offset of the character at a place of `source`: :func:`place_at` backwards. Never behind the end."""
+    line, start = 1, 0
+    for newline in _NEWLINE.finditer(source):
+        if line == place.line:
+            break
+        line, start = line + 1, newline.end()
+    return min(start + place.column - 1, len(source)) if line == place.line else len(source)
 
 
 class _Reader:

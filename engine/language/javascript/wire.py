@@ -26,6 +26,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any, NoReturn
 
 from engine.errors import Code, ErrorValue, ExpressionError
+from engine.language.javascript.reads import Reads, project
 
 _TAG = "\0"
 _SAFE = 2**53 - 1
@@ -56,23 +57,25 @@ def _not_plain(_value: object) -> NoReturn:
     raise _NotPlainError
 
 
-_plain = json.JSONEncoder(allow_nan=False, separators=(",", ":"), default=_not_plain).encode
+# Without a look-out for values that contain themselves, which costs a third: those end as too deep, and the walk tells.
+_plain = json.JSONEncoder(allow_nan=False, check_circular=False, separators=(",", ":"), default=_not_plain).encode
+_plain_at = json.JSONDecoder().raw_decode
 
 
-def encode(payload: Any) -> Argument:
-    """The line that carries `payload`.
+def encode(payload: Any, reads: Reads | None = None) -> Argument:
+    """The line that carries `payload`, or of its maps only the fields that are read.
 
     Raises :class:`ExpressionError` for what is no payload: an object of another type, a map key that is not text or a
     number, a value that contains itself or is nested deeper than the interpreter's stack.
     """
+    if reads is not None:
+        payload = project(payload, reads)
     try:
         text = _plain(payload)
         if not _may_hold_large_number(text) or not _has_unsafe_integer(payload):
             return Argument("P" + text)
-    except RecursionError:
-        raise ExpressionError(f"the argument {_TOO_DEEP}") from None
-    except (_NotPlainError, ValueError, TypeError):
-        pass  # not plain, NaN, a cycle, or a key that is no text: the walk finds out which
+    except (_NotPlainError, ValueError, TypeError, RecursionError):
+        pass  # not plain, NaN, a cycle, too deep, or a key that is no text: the walk finds out which
     errors: list[ErrorValue] = []
     try:
         text = json.dumps(_Walk(errors).tree(payload), allow_nan=False, separators=(",", ":"))
@@ -82,7 +85,7 @@ def encode(payload: Any) -> Argument:
 
 
 def _may_hold_large_number(text: str) -> bool:
-    return _SIXTEEN in text.encode("utf-8", "surrogatepass").translate(_DIGITS)
+    return len(text) >= len(_SIXTEEN) and _SIXTEEN in text.encode("utf-8", "surrogatepass").translate(_DIGITS)
 
 
 def _has_unsafe_integer(value: Any) -> bool:
@@ -175,7 +178,9 @@ def decode(line: str, errors: tuple[ErrorValue, ...] = ()) -> Any:
     1 or after 9999.
     """
     try:
-        value = json.loads(line[1:], parse_int=_number if _may_hold_large_number(line) else None)
+        if line[0] == "P" and not _may_hold_large_number(line):
+            return _plain_at(line, 1)[0]
+        value = json.loads(line[1:], parse_int=_number)
         return value if line[0] == "P" else _untag(value, errors)
     except RecursionError:
         raise ExpressionError(f"the result {_TOO_DEEP}") from None

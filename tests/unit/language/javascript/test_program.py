@@ -155,11 +155,44 @@ async def test_a_kill_fails_the_call_that_ran_and_no_other(program, engine, stat
 
 
 async def test_results_that_cannot_be_salvaged_are_told_to_be_lost(program, engine):
-    engine.script = [stopped(1), Reply(Status.STOPPED, "")]
+    engine.script = [stopped(1), Reply(Status.BROKEN, "")]
     one, two, three = await answers(program, 1, 2, 3)
     assert "was lost" in str(one)
     assert two.code is Code.DEADLINE
     assert three == 3
+
+
+async def test_an_interrupt_that_hits_the_salvage_instead_costs_nothing(program, engine):
+    engine.script = [stopped(1), Reply(Status.STOPPED, ""), done("P1")]
+    one, two, three = await answers(program, 1, 2, 3)
+    assert (one, three) == (1, 3)
+    assert two.code is Code.DEADLINE
+    assert engine.texts == ["R\nP1\nP2\nP3", "S", "S", "R\nP3"]
+
+
+async def test_but_a_salvage_is_tried_twice_at_most(program, engine):
+    engine.script = [stopped(1), Reply(Status.STOPPED, ""), Reply(Status.STOPPED, "")]
+    one, two, three = await answers(program, 1, 2, 3)
+    assert "was lost" in str(one)
+    assert two.code is Code.DEADLINE
+    assert three == 3
+
+
+async def test_calls_behind_promises_that_run_wild_are_not_blamed(program, engine):
+    engine.script = [done(status="W"), silence(None)] * 5
+    *wild, last = await answers(program, *range(6))
+    assert [error.code for error in wild] == [Code.DEADLINE] * 5
+    assert last == 5
+
+
+async def test_closing_while_an_answer_is_read_answers_everybody(program, engine):
+    def close_and_answer(isolate, text):
+        program.close()
+        return done("P1")
+
+    engine.script = [close_and_answer]
+    errors = await answers(program, 1, 2)
+    assert ["closed" in str(error) for error in errors] == [True, True]
 
 
 async def test_an_isolate_that_does_not_come_back_is_left(program, engine):

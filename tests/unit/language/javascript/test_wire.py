@@ -6,6 +6,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from engine.errors import Code, ErrorValue, ExpressionError
+from engine.language.javascript.reads import Reads
 from engine.language.javascript.wire import decode, encode
 
 
@@ -32,6 +33,14 @@ def test_the_rest_is_tagged(payload, tree):
     line = encode(payload).line
     assert line[0] == "T"
     assert json.loads(line[1:]) == tree
+
+
+def test_only_what_is_read_crosses():
+    payload = {"a": {"b": 1, "c": object()}, "d": [object()], "e": {"f": None}}
+    reads = Reads(a=Reads(b=None, x=None), e=None, y=None)
+    assert encode(payload, reads).line == 'P{"a":{"b":1},"e":{"f":null}}'
+    assert encode([1, {"z": 2}], reads).line == 'P[1,{"z":2}]'
+    assert payload["a"]["b"] == 1
 
 
 def test_error_values_are_numbered():
