@@ -1,4 +1,8 @@
-"""What every JavaScript engine has to do: calls, values, errors, limits, state. Run once for each engine."""
+"""What every JavaScript engine has to do: calls, values, errors, limits, state. Run once for each engine.
+
+Where an engine differs, the test says so and why. QuickJS answers within the call: whatever is about calls that wait,
+about the event loop going on meanwhile, or about isolates and their ceiling, is V8's alone.
+"""
 
 from __future__ import annotations
 
@@ -22,6 +26,7 @@ from engine.language.protocol import Options, Program
 
 SECOND = timedelta(seconds=1)
 SHORT = timedelta(milliseconds=150)
+MOST = timedelta(seconds=10)
 
 
 @pytest.fixture(params=ENGINES)
@@ -30,8 +35,15 @@ def engine(request):
 
 
 @pytest.fixture
+def v8(engine):
+    if engine != "v8":
+        pytest.skip("calls on QuickJS are over when they return, and it has no isolates")
+    return engine
+
+
+@pytest.fixture
 def compiler():
-    made = JavaScriptCompiler(timeout=timedelta(seconds=10))
+    made = JavaScriptCompiler(timeout=MOST, inline_timeout=MOST)
     yield made
     made.close()
 
@@ -44,9 +56,13 @@ def compile(compiler, engine):
     return compile
 
 
+async def call(program, payload=None):
+    return await program(payload) if program.is_async else program(payload)
+
+
 async def fails(program, payload=None):
     with pytest.raises(ExpressionError) as caught:
-        await program(payload)
+        await call(program, payload)
     return caught.value
 
 
@@ -80,12 +96,19 @@ async def fails(program, payload=None):
     ],
 )
 async def test_every_way_to_export(compile, source, expected):
-    assert await compile(source)(3) == expected
+    assert await call(compile(source), 3) == expected
 
 
 async def test_a_call_at_module_level_sees_the_hoisted_default_export(compile):
     program = compile("const five = plus(4);\nexport default function plus(n) { return n + 1 + (n > 9 ? five : 0) }")
-    assert await program(10) == 16
+    assert await call(program, 10) == 16
+
+
+# What QuickJS says where V8 says something else; its columns are of the token behind the mistake, or in it.
+IN_QUICKJS = {
+    "Unexpected token ';'": "unexpected token in expression: ';'",
+    "already been declared": "invalid redefinition of lexical identifier",
+}
 
 
 @pytest.mark.parametrize(
@@ -105,9 +128,14 @@ async def test_a_call_at_module_level_sees_the_hoisted_default_export(compile):
         ("}); globalThis.x = 1; (function () { export default 1", "unexpected '}'", 1, 1),
     ],
 )
-def test_what_does_not_compile_says_where(compile, source, message, line, column):
+def test_what_does_not_compile_says_where(engine, compile, source, message, line, column):
     with pytest.raises(ExpressionError) as caught:
         compile(source)
+    if engine == "quickjs" and message in IN_QUICKJS:
+        assert IN_QUICKJS[message] in str(caught.value)
+        assert caught.value.place.line == line
+        assert column <= caught.value.place.column <= column + 2
+        return
     assert message in str(caught.value)
     assert caught.value.place == Place(line=line, column=column)
 
@@ -117,21 +145,31 @@ def test_compiling_runs_nothing(compile):
     compile("throw new Error('at load'); export default 1")
 
 
+def test_a_compiler_has_an_engine_of_its_own_for_specs_that_name_none(engine):
+    compiler = JavaScriptCompiler(engine=engine)
+    assert compiler.compile("export default 1").is_async is (engine == "v8")
+    assert compiler.compile("export default 1", Options(engine="auto")).is_async is (engine == "v8")
+    compiler.close()
+
+
 def test_an_unknown_engine_is_refused(compiler):
     with pytest.raises(InvalidError, match="unknown JavaScript engine 'rhino'"):
         compiler.compile("export default 1", Options(engine="rhino"))
 
 
-@pytest.mark.parametrize("wrong", [{"timeout": timedelta(0)}, {"memory": 5}, {"isolates": 0}])
+@pytest.mark.parametrize(
+    "wrong",
+    [{"timeout": timedelta(0)}, {"inline_timeout": timedelta(0)}, {"memory": 5}, {"isolates": 0}, {"engine": "rhino"}],
+)
 def test_settings_that_make_no_sense_are_refused(wrong):
     with pytest.raises(InvalidError):
         JavaScriptCompiler(**wrong)
 
 
-def test_a_program_is_a_program(compile):
+def test_a_program_is_a_program(compile, engine):
     program = compile("export default 1")
     assert isinstance(program, Program)
-    assert program.is_async
+    assert program.is_async is (engine == "v8")
 
 
 async def test_the_conformance_cases(compile, conformance_dir):
@@ -150,7 +188,7 @@ async def test_the_conformance_cases(compile, conformance_dir):
             if "error" in expect:
                 assert expect["error"] in str(await fails(programs[send["node"]], send.get("data"))), case["name"]
             else:
-                assert await programs[send["node"]](send.get("data")) == expect["value"], case["name"]
+                assert await call(programs[send["node"]], send.get("data")) == expect["value"], case["name"]
             ran += 1
     assert ran > 20
 
@@ -183,15 +221,15 @@ def same(value):
             return value
 
 
-def test_values_come_back_as_they_went(compiler):
-    program = compiler.compile("export default (a) => a")
+def test_values_come_back_as_they_went(compile):
+    program = compile("export default (a) => a")
 
     with asyncio.Runner() as runner:
 
         @settings(max_examples=150, deadline=None, suppress_health_check=list(HealthCheck))
         @given(PLAIN)
         def check(value):
-            back = runner.run(program(value))
+            back = runner.run(call(program, value))
             assert back == same(value)
             assert type(back) is type(same(value))
 
@@ -226,13 +264,13 @@ def test_values_come_back_as_they_went(compiler):
     ],
 )
 async def test_results_become_plain_data(compile, source, expected):
-    result = await compile(f"export default () => {source}")(None)
+    result = await call(compile(f"export default () => {source}"), None)
     assert result == expected
     assert type(result) is type(expected)
 
 
 async def test_nan_survives_both_ways(compile):
-    result = await compile("export default (a) => [a, a !== a]")(float("nan"))
+    result = await call(compile("export default (a) => [a, a !== a]"), float("nan"))
     assert result[0] != result[0]
     assert result[1] is True
 
@@ -255,7 +293,7 @@ async def test_nan_survives_both_ways(compile):
     ],
 )
 async def test_arguments_have_their_natural_types(compile, argument, source, expected):
-    assert await compile(f"export default (a) => {source}")(argument) == expected
+    assert await call(compile(f"export default (a) => {source}"), argument) == expected
 
 
 @pytest.mark.parametrize(
@@ -275,11 +313,13 @@ async def test_arguments_have_their_natural_types(compile, argument, source, exp
         ("10n ** 5000n", "an integer of 5001 digits"),
     ],
 )
-async def test_what_is_no_payload_is_refused_clearly(compile, source, message):
+async def test_what_is_no_payload_is_refused_clearly(compile, engine, source, message):
+    if engine == "quickjs" and "1e6" in source:
+        source = source.replace("1e6", "1e4")  # a million arrays are too much for its memory
     program = compile(f"let n = 0; export default (a) => a ? ++n : ({source})")
-    assert await program(1) == 1
+    assert await call(program, 1) == 1
     assert message in str(await fails(program))
-    assert await program(1) == 2
+    assert await call(program, 1) == 2
 
 
 async def test_arguments_that_are_no_payload_are_refused(compile):
@@ -293,7 +333,7 @@ async def test_arguments_that_are_no_payload_are_refused(compile):
     assert "nested too deeply" in str(await fails(program, deep))
     assert "type object" in str(await fails(program, [object()]))
     assert "map key of type tuple" in str(await fails(program, {(1,): 1}))
-    assert await program(1) == 1
+    assert await call(program, 1) == 1
     while deep:  # taken apart by hand: the interpreter would do it by recursion
         deep = deep.pop()
 
@@ -301,34 +341,49 @@ async def test_arguments_that_are_no_payload_are_refused(compile):
 async def test_the_argument_is_a_copy(compile):
     payload = {"a": [1], "e": b"x"}
     program = compile("export default (a) => { a.a.push(2); a.z = 1; delete a.e; return a }")
-    assert await program(payload) == {"a": [1, 2], "z": 1}
+    assert await call(program, payload) == {"a": [1, 2], "z": 1}
     assert payload == {"a": [1], "e": b"x"}
 
 
 # ---------------------------------------------------------------------- errors
 
 
-async def test_a_thrown_error_keeps_its_message_name_stack_and_place(compile):
+def assert_place(error, engine, *, line, column):
+    """V8 names the column where the failing expression begins; QuickJS one inside of it, or just behind it."""
+    if engine == "v8":
+        assert error.place == Place(line=line, column=column)
+    else:
+        assert error.place.line == line
+        assert column <= error.place.column <= column + 40
+
+
+async def test_a_thrown_error_keeps_its_message_name_stack_and_place(compile, engine):
     program = compile("const f = (a) => {\n  throw new TypeError('no ' + a);\n};\nexport default (a) => f(a)")
     error = await fails(program, "good")
     assert str(error) == "no good"
     assert error.code is Code.EXPRESSION
-    assert error.place == Place(line=2, column=9)
+    assert_place(error, engine, line=2, column=9)
     assert error.value.details["name"] == "TypeError"
-    assert "snippet.js:2:9" in error.value.details["stack"]
-    assert "prelude" not in error.value.details["stack"]
+    first, *frames = error.value.details["stack"].split("\n")
+    assert first == "TypeError: no good"
+    assert frames[0].strip() == f"at f (snippet.js:2:{error.place.column})"
+    assert "snippet.js:4:" in frames[1]
+    assert len(frames) == 2
 
 
-async def test_columns_count_characters(compile):
+async def test_columns_count_characters(compile, engine):
     error = await fails(compile("export default () => { const s = '🙂🙂'; null.x }"))
-    assert error.place == Place(line=1, column=45)
+    assert error.place == Place(line=1, column=45 if engine == "v8" else 40)  # of `x`, of `null`
+    wide = await fails(compile("export default () => { const s = '🙂🙂'; throw new Error(s) }"))
+    narrow = await fails(compile("export default () => { const s = 'ab'; throw new Error(s) }"))
+    assert wide.place == narrow.place
 
 
-async def test_places_stay_true_behind_an_export(compile):
+async def test_places_stay_true_behind_an_export(compile, engine):
     error = await fails(compile("export default async function (a) { throw new Error('x') }"))
-    assert error.place == Place(line=1, column=43)
+    assert_place(error, engine, line=1, column=43)
     error = await fails(compile("export\n default\n  (a) => { throw new Error('x') }"))
-    assert error.place == Place(line=3, column=18)
+    assert_place(error, engine, line=3, column=18)
 
 
 @pytest.mark.parametrize(
@@ -358,7 +413,7 @@ async def test_an_error_at_the_top_level_of_the_module(compile):
     )
     assert str(await fails(program)) == "load 1"
     assert str(await fails(program)) == "load 2"
-    assert await program(None) == 3
+    assert await call(program, None) == 3
 
 
 async def test_an_error_value_can_be_read_and_comes_back_itself(compile):
@@ -367,7 +422,7 @@ async def test_an_error_value_can_be_read_and_comes_back_itself(compile):
     program = compile(
         "export default (e) => [e.error(), String(e), e.message, e.code, e.causes[0].message, e, {in: [e.causes[0]]}]"
     )
-    text, string, message, code, inner, same_error, nested = await program(error)
+    text, string, message, code, inner, same_error, nested = await call(program, error)
     assert (text, string, message, code, inner) == (
         "cannot save: disk full", "cannot save: disk full", "cannot save", "conflict", "disk full",
     )  # fmt: skip
@@ -378,8 +433,8 @@ async def test_an_error_value_can_be_read_and_comes_back_itself(compile):
 async def test_an_error_value_that_was_kept_comes_back_with_the_same_words(compile):
     program = compile("let kept; export default (e) => kept ? kept : (kept = e)")
     error = ErrorValue("a", Code.CONFLICT, (ErrorValue("b"),))
-    assert await program(error) is error
-    again = await program(None)
+    assert await call(program, error) is error
+    again = await call(program, None)
     assert (again.text, again.code, again.causes[0].message) == ("a: b", Code.CONFLICT, "b")
 
 
@@ -389,7 +444,7 @@ async def test_an_error_value_that_is_thrown_is_carried_unchanged(compile):
 
 
 async def test_an_error_object_as_result_is_an_error_value(compile):
-    result = await compile("export default () => ({e: new TypeError('odd')})")(None)
+    result = await call(compile("export default () => ({e: new TypeError('odd')})"), None)
     assert result["e"].text == "odd"
 
 
@@ -401,9 +456,9 @@ async def test_programs_share_nothing_even_of_equal_source(compile):
         "let n = 0; export default () => [++n, globalThis.g = (globalThis.g ?? 0) + 1, [].x, (Array.prototype.x = 1)]"
     )
     one, two = compile(source), compile(source)
-    assert await one(None) == [1, 1, None, 1]
-    assert await one(None) == [2, 2, 1, 1]
-    assert await two(None) == [1, 1, None, 1]
+    assert await call(one, None) == [1, 1, None, 1]
+    assert await call(one, None) == [2, 2, 1, 1]
+    assert await call(two, None) == [1, 1, None, 1]
 
 
 async def test_prototype_pollution_stays_inside(compile):
@@ -418,10 +473,10 @@ async def test_prototype_pollution_stays_inside(compile):
         }"""
     )
     good = compile("export default (a) => [a, {b: 1}]")
-    await asyncio.gather(bad({"x": 1}), return_exceptions=True)
-    assert await good({"x": 1}) == [{"x": 1}, {"b": 1}]
-    await asyncio.gather(*(bad(n) for n in range(10)), return_exceptions=True)
-    assert await good({"x": 1}) == [{"x": 1}, {"b": 1}]
+    await asyncio.gather(call(bad, {"x": 1}), return_exceptions=True)
+    assert await call(good, {"x": 1}) == [{"x": 1}, {"b": 1}]
+    await asyncio.gather(*(call(bad, n) for n in range(10)), return_exceptions=True)
+    assert await call(good, {"x": 1}) == [{"x": 1}, {"b": 1}]
 
 
 async def test_a_throw_keeps_the_state_and_a_kill_starts_afresh(compile):
@@ -429,11 +484,11 @@ async def test_a_throw_keeps_the_state_and_a_kill_starts_afresh(compile):
         "let n = 0; export default (a) => { n++; if (a === 'throw') throw 1; while (a === 'spin'); return n }",
         timeout=SHORT,
     )
-    assert await program(None) == 1
+    assert await call(program, None) == 1
     await fails(program, "throw")
-    assert await program(None) == 3
+    assert await call(program, None) == 3
     assert (await fails(program, "spin")).code is Code.DEADLINE
-    assert await program(None) == 1
+    assert await call(program, None) == 1
 
 
 # ---------------------------------------------------------------------- limits
@@ -448,12 +503,16 @@ RUNAWAYS = {
 
 
 @pytest.mark.parametrize("body", RUNAWAYS.values(), ids=RUNAWAYS.keys())
-async def test_code_that_never_ends_is_ended(compile, body):
-    program = compile(f"export default async (a) => {{ if (!a) return 'fine'; {{ {body} }} }}", timeout=SHORT)
+async def test_code_that_never_ends_is_ended(compile, engine, body):
+    # In longer time, the promises would fill the memory of QuickJS.
+    limit = 150 if engine == "v8" else 30
+    program = compile(
+        f"export default async (a) => {{ if (!a) return 'fine'; {{ {body} }} }}", timeout=timedelta(milliseconds=limit)
+    )
     error = await fails(program, 1)
     assert error.code is Code.DEADLINE
-    assert str(error) == "the code ran longer than 150 ms and was stopped"
-    assert await program(0) == "fine"
+    assert str(error) == f"the code ran longer than {limit} ms and was stopped"
+    assert await call(program, 0) == "fine"
 
 
 async def test_a_top_level_that_never_ends_is_ended(compile):
@@ -466,8 +525,8 @@ async def test_what_a_call_left_behind_is_not_the_next_ones_fault(compile):
     program = compile(
         "export default (a) => { if (a) Promise.resolve().then(() => { while (true); }); return 'fine' }", timeout=SHORT
     )
-    assert await program(1) == "fine"
-    assert await program(0) == "fine"
+    assert await call(program, 1) == "fine"
+    assert await call(program, 0) == "fine"
 
 
 @pytest.mark.parametrize(
@@ -475,9 +534,9 @@ async def test_what_a_call_left_behind_is_not_the_next_ones_fault(compile):
     ["new Promise(() => {})", "{then() {}}", "(async () => { await new Promise(() => {}) })()"],
 )
 async def test_a_promise_that_never_settles_is_an_error_at_once(compile, source):
-    program = compile(f"export default (a) => a ? ({source}) : 'fine'", timeout=timedelta(hours=1))
+    program = compile(f"export default (a) => a ? ({source}) : 'fine'", timeout=MOST)
     assert "never settles" in str(await fails(program, 1))
-    assert await program(0) == "fine"
+    assert await call(program, 0) == "fine"
 
 
 BOMBS = {
@@ -498,31 +557,32 @@ BOMBS = {
 
 @pytest.mark.parametrize("body", BOMBS.values(), ids=BOMBS.keys())
 async def test_code_that_takes_too_much_memory_is_ended(engine, body):
-    compiler = JavaScriptCompiler(timeout=timedelta(seconds=20), memory=16 * 2**20)
+    compiler = JavaScriptCompiler(timeout=MOST * 2, inline_timeout=MOST * 2, memory=16 * 2**20)
     bystander = compiler.compile("let n = 0; export default () => ++n", Options(engine=engine))
     program = compiler.compile(
         f"export default (a) => {{ if (!a) return 'fine'; {{ {body} }} }}", Options(engine=engine)
     )
-    assert await bystander(None) == 1
+    assert await call(bystander, None) == 1
     error = await fails(program, 1)
     assert error.code is Code.EXPRESSION
-    assert "memory" in str(error) or "Invalid string length" in str(error)
-    assert await program(0) == "fine"
-    assert await bystander(None) == 2
+    assert "memory" in str(error) or "Invalid string length" in str(error) or "string too long" in str(error)
+    assert await call(program, 0) == "fine"
+    assert await call(bystander, None) == 2
     compiler.close()
 
 
 async def test_deep_recursion_is_an_ordinary_error(compile):
     program = compile("let n = 0; export default (a) => { n++; if (a) (function f() { return f() + 1 })(); return n }")
     assert "call stack" in str(await fails(program, 1))
-    assert await program(0) == 2
+    assert await call(program, 0) == 2
 
 
 @pytest.mark.parametrize(
-    "name", ["require", "process", "setTimeout", "SharedArrayBuffer", "Atomics", "WebAssembly", "module", "print"]
+    "name",
+    ["require", "process", "setTimeout", "SharedArrayBuffer", "Atomics", "WebAssembly", "module", "print"],
 )
 async def test_there_is_no_way_out(compile, name):
-    assert await compile(f"export default () => typeof {name}")(None) == "undefined"
+    assert await call(compile(f"export default () => typeof {name}"), None) == "undefined"
 
 
 async def test_import_at_run_time_fails(compile):
@@ -532,9 +592,18 @@ async def test_import_at_run_time_fails(compile):
 async def test_the_language_is_all_there(compile):
     program = compile(
         "export default (a) => [Math.max(1, 2), JSON.stringify({a}), new Date(0).toISOString(),"
-        " new Intl.DateTimeFormat('de', {timeZone: 'Europe/Berlin'}).format(new Date(0)), [3, 1].toSorted()]"
+        " [3, 1].toSorted(), Object.groupBy([1, 2], (n) => n % 2), new Set([1]).union(new Set([2])), 'ä'.normalize('NFD').length]"
     )
-    assert await program(1) == [2, '{"a":1}', "1970-01-01T00:00:00.000Z", "1.1.1970", [1, 3]]
+    expected = [2, '{"a":1}', "1970-01-01T00:00:00.000Z", [1, 3], {"0": [2], "1": [1]}, [1, 2], 2]
+    assert await call(program, 1) == expected
+
+
+async def test_dates_and_numbers_of_a_country_are_there_on_v8_alone(compile, engine):
+    program = compile(
+        "export default () => typeof Intl === 'undefined' ? null :"
+        " new Intl.DateTimeFormat('de', {timeZone: 'Europe/Berlin'}).format(new Date(0))"
+    )
+    assert await call(program) == ("1.1.1970" if engine == "v8" else None)
 
 
 # ---------------------------------------------------------------------- console
@@ -551,7 +620,7 @@ async def test_console_goes_to_the_log(compile):
         }""",
         log=lambda level, text: lines.append((level, text)),
     )
-    assert await program(1) == 1
+    assert await call(program, 1) == 1
     assert lines == [
         ("info", 'seen 1 { x: [1, "y", null], f: [Function: f] } undefined 5n'),
         ("info", 'Map { "k" => 1 } Set { 1 } Symbol(s)'),
@@ -567,26 +636,130 @@ async def test_console_is_bounded_and_told_to_be(compile):
         "export default (n) => { for (let i = 0; i < n; i++) console.log('x'.repeat(i ? 1 : 10000)) }",
         log=lambda level, text: lines.append(text),
     )
-    await program(150)
+    await call(program, 150)
     assert len(lines) == 101
     assert lines[0].endswith("… 1808 more characters")
     assert lines[-1] == "… 50 more lines of this call are left out"
     lines.clear()
-    await program(2)
+    await call(program, 2)
     assert len(lines) == 2
 
 
-async def test_console_of_a_call_that_was_stopped_or_failed_is_seen(compile):
+async def test_console_of_a_call_that_failed_is_seen(compile):
     lines = []
     program = compile(
-        "export default async (a) => { console.log(a); await null; console.log('then'); if (a < 2) throw 1; while (1); }",
-        timeout=SHORT,
+        "export default async (a) => { console.log(a); await null; console.log('then'); throw 1 }",
         log=lambda level, text: lines.append(text),
     )
     await fails(program, 1)
     assert lines == ["1", "then"]
-    await fails(compile("export default () => { console.log('spin'); while (1); }", timeout=SHORT, log=lambda _, t: lines.append(t)))  # fmt: skip
-    assert lines[-1] == "spin"
+
+
+async def test_console_of_a_call_that_was_stopped_is_seen(compile):
+    lines = []
+    # The time is what passes, also while the machine does something else: enough to get as far as the loop.
+    program = compile(
+        "export default () => { console.log('spin'); while (1); }",
+        timeout=SECOND,
+        log=lambda level, text: lines.append(text),
+    )
+    assert (await fails(program)).code is Code.DEADLINE
+    assert lines == ["spin"]
+
+
+@pytest.mark.parametrize(
+    ("call", "line"),
+    [
+        ("'%s is %d%% of %i and %f', 'x', '12', 7.9, '1.5z'", "x is 12% of 7 and 1.5"),
+        ("'%j %o %O|%c|', {a: 1}, 'q', {b: ['r']}, 'color: red'", '{"a":1} "q" { b: ["r"] }||'),
+        ("'%d %i %d', 5n, 6n, {}", "5n 6n NaN"),
+        ("'%s %s', 'one'", "one %s"),
+        ("'%s', 'one', 'more', 5", "one more 5"),
+        ("'100%'", "100%"),
+        ("'100%', 5", "100% 5"),
+        ("'%x', 5", "%x 5"),
+        ("'%s', '%s', 5", "%s 5"),
+        ("5, '%s', 6", "5 %s 6"),
+        ("'%j', (() => { const o = {}; o.o = o; return o })()", "[Circular]"),
+    ],
+)
+async def test_console_knows_the_directives_of_printf(compile, call, line):
+    lines = []
+    program = compile(f"export default () => {{ console.log({call}) }}", log=lambda level, text: lines.append(text))
+    result = program(None)
+    if program.is_async:
+        await result
+    assert lines == [line]
+
+
+# ---------------------------------------------------------------------- what browsers have
+
+
+@pytest.mark.parametrize("text", ["", "abc", "aü€🙂\0\x7f\x80\u07ff\u0800\uffff\U00010000\U0010ffff", "é" * 10_000])
+async def test_text_becomes_utf_8_and_comes_back(compile, text):
+    program = compile(
+        "export default (a) => [new TextEncoder().encode(a), new TextDecoder().decode(new TextEncoder().encode(a))]"
+    )
+    assert await call(program, text) == [text.encode(), text]
+
+
+@settings(max_examples=100, deadline=None, suppress_health_check=list(HealthCheck))
+@given(
+    st.lists(
+        st.sampled_from(b"a\x7f\x80\x8f\x90\x9f\xa0\xbf\xc0\xc2\xdf\xe0\xe2\xed\xef\xf0\xf4\xf5\xff\xbb"), max_size=8
+    )
+)
+def test_bytes_that_are_no_utf_8_are_replaced_as_python_does(compiler, engine, numbers):
+    octets = bytes(numbers)
+    program = compiler.compile(
+        """export default (a) => {
+          const fatal = new TextDecoder("utf-8", {fatal: true, ignoreBOM: true});
+          let ok = true;
+          try { fatal.decode(a) } catch { ok = false }
+          return [new TextDecoder("utf8", {ignoreBOM: true}).decode(a), new TextDecoder().decode(a), ok];
+        }""",
+        Options(engine=engine),
+    )
+    shown = octets.decode("utf-8", "replace")
+    expected = [shown, shown.removeprefix("\ufeff"), "\ufffd" not in shown]
+    assert asyncio.run(call(program, octets)) == expected
+    program.close()
+
+
+@pytest.mark.parametrize(
+    ("body", "expected"),
+    [
+        ("btoa('h\u00e9')", "aOk="),
+        ("atob('aOk=')", "h\u00e9"),
+        ("atob(' aO k ')", "h\u00e9"),
+        ("fails(() => atob('***'))", "InvalidCharacterError"),
+        ("fails(() => btoa('\u20ac'))", "InvalidCharacterError"),
+        ("fails(() => new TextDecoder('latin1'))", "RangeError"),
+        ("fails(() => new TextDecoder().decode(new Uint8Array(1), {stream: true}))", "TypeError"),
+        ("new TextEncoder().encodeInto('\u20acx', new Uint8Array(3))", {"read": 1, "written": 3}),
+        ("[...new TextEncoder().encode('\\ud800')]", [0xEF, 0xBF, 0xBD]),
+        ("(() => { const o = {a: [1, {b: 2}], d: new Date(5)}; const c = structuredClone(o); o.a[1].b = 3; return c.a[1].b + c.d.getTime() })()", 7),
+        ("(() => { const m = new Map([['k', new Set([1])]]); m.set('self', m); const c = structuredClone(m); return [c.get('self') === c, c !== m, c.get('k').has(1)] })()", [True, True, True]),
+        ("String(structuredClone(new TypeError('t')))", "TypeError: t"),
+        ("structuredClone(/x/g).flags + structuredClone(new Uint8Array([1, 2]).subarray(1))[0]", "g2"),
+        ("fails(() => structuredClone(() => 1))", "DataCloneError"),
+    ],
+)  # fmt: skip
+async def test_base64_and_clones(compile, body, expected):
+    program = compile(
+        f"const fails = (f) => {{ try {{ f() }} catch (e) {{ return e.name }} }}; export default () => {body}"
+    )
+    assert await call(program) == expected
+
+
+async def test_a_microtask_runs_before_what_is_awaited_later(compile):
+    lines = []
+    program = compile(
+        "export default async () => { let n = 0; queueMicrotask(() => { n++; throw new Error('lost?') }); await null; return n }",
+        log=lambda level, text: lines.append((level, text.splitlines()[0])),
+    )
+    assert await call(program) == 1
+    assert lines == [("error", "Error: lost?")]
 
 
 async def test_a_log_that_fails_fails_its_call_alone(compile):
@@ -594,7 +767,7 @@ async def test_a_log_that_fails_fails_its_call_alone(compile):
         raise ZeroDivisionError(text)
 
     program = compile("export default (a) => { if (a) console.log(a); return a }", log=log)
-    failed, fine = await asyncio.gather(program(1), program(0), return_exceptions=True)
+    failed, fine = await asyncio.gather(call(program, 1), call(program, 0), return_exceptions=True)
     assert isinstance(failed, ZeroDivisionError)
     assert fine == 0
 
@@ -608,32 +781,32 @@ async def test_calls_of_one_program_run_in_order_each_to_its_end(compile):
         export default async (a) => { log.push(`${a} in`); await null; await null; log.push(`${a} out`); return log.length / 2 }
         """
     )
-    assert await asyncio.gather(*(program(n) for n in range(200))) == list(range(1, 201))
+    assert await asyncio.gather(*(call(program, n) for n in range(200))) == list(range(1, 201))
 
 
 async def test_sync_and_async_calls_mix(compile):
     program = compile("let n = 0; export default (a) => a % 3 ? ++n : Promise.resolve(++n)")
-    assert await asyncio.gather(*(program(n) for n in range(200))) == list(range(1, 201))
+    assert await asyncio.gather(*(call(program, n) for n in range(200))) == list(range(1, 201))
 
 
 async def test_large_arguments_and_results_are_batched_all_the_same(compile):
     program = compile("export default (a) => a.length")
-    assert await asyncio.gather(*(program("x" * 50_000 + str(n % 10)) for n in range(100))) == [50_001] * 100
+    assert await asyncio.gather(*(call(program, "x" * 50_000 + str(n % 10)) for n in range(100))) == [50_001] * 100
 
 
 async def test_errors_in_a_batch_belong_to_their_calls(compile):
     program = compile("export default (a) => { if (a % 2) throw new Error('odd ' + a); return a }")
-    results = await asyncio.gather(*(program(n) for n in range(100)), return_exceptions=True)
+    results = await asyncio.gather(*(call(program, n) for n in range(100)), return_exceptions=True)
     assert [str(r) if n % 2 else r for n, r in enumerate(results)] == [f"odd {n}" if n % 2 else n for n in range(100)]
 
 
 @pytest.mark.parametrize("bomb", ["while (true);", "const q = []; while (true) q.push({q});"], ids=["time", "memory"])
 async def test_a_kill_takes_nobody_with_it(engine, bomb):
-    compiler = JavaScriptCompiler(timeout=SECOND, memory=16 * 2**20)
+    compiler = JavaScriptCompiler(timeout=SECOND, inline_timeout=SECOND, memory=16 * 2**20)
     program = compiler.compile(
         f"export default (a) => {{ if (a === 7) {{ {bomb} }} return a }}", Options(engine=engine)
     )
-    results = await asyncio.gather(*(program(n) for n in range(20)), return_exceptions=True)
+    results = await asyncio.gather(*(call(program, n) for n in range(20)), return_exceptions=True)
     assert isinstance(results.pop(7), ExpressionError)
     assert results == [n for n in range(20) if n != 7]
     compiler.close()
@@ -641,23 +814,23 @@ async def test_a_kill_takes_nobody_with_it(engine, bomb):
 
 async def test_cancelling_a_call_breaks_nothing(compile):
     program = compile("let n = 0; export default (a) => { n++; while (a === 'spin'); return n }", timeout=SHORT)
-    assert await program(None) == 1
-    running = asyncio.ensure_future(program(None))
-    queued = asyncio.ensure_future(program(None))
+    assert await call(program, None) == 1
+    running = asyncio.ensure_future(call(program, None))
+    queued = asyncio.ensure_future(call(program, None))
     await asyncio.sleep(0)
     running.cancel()
     queued.cancel()
     await asyncio.gather(running, queued, return_exceptions=True)
-    assert 2 <= await program(None) <= 4
-    spinning = asyncio.ensure_future(program("spin"))
+    assert 2 <= await call(program, None) <= 4
+    spinning = asyncio.ensure_future(call(program, "spin"))
     await asyncio.sleep(0)
     spinning.cancel()
-    assert await program(None) >= 1
+    assert await call(program, None) >= 1
 
 
-async def test_the_loop_is_not_blocked(compile):
+async def test_the_loop_is_not_blocked(compile, v8):
     program = compile("export default () => { while (true); }", timeout=timedelta(milliseconds=300))
-    task = asyncio.ensure_future(program(None))
+    task = asyncio.ensure_future(call(program, None))
     turns = 0
     while not task.done():
         turns += 1
@@ -671,18 +844,18 @@ def test_loops_may_come_after_the_program_and_go_before_it(compile, factory):
     program = compile("let n = 0; export default (a) => { n++; while (a === 'spin'); return n }", timeout=SHORT)
 
     async def leave_one_running():
-        task = asyncio.ensure_future(program("spin"))
+        task = asyncio.ensure_future(call(program, "spin"))
         await asyncio.wait({task}, timeout=0.02)
         task.cancel()
 
     for expected in (1, 2):
         with asyncio.Runner(loop_factory=factory) as runner:
-            assert runner.run(program(None)) == expected
+            assert runner.run(call(program, None)) == expected
     with asyncio.Runner(loop_factory=factory) as runner:
         runner.run(leave_one_running())
     with asyncio.Runner(loop_factory=factory) as runner:
         # 3 only if the call was still waiting for its turn when it was cancelled
-        assert runner.run(program(None)) in (1, 3)
+        assert runner.run(call(program, None)) in (1, 3)
 
 
 def test_two_loops_at_the_same_time(compile):
@@ -690,7 +863,7 @@ def test_two_loops_at_the_same_time(compile):
     results = []
 
     async def many():
-        results.extend(await asyncio.gather(*(program(None) for _ in range(100))))
+        results.extend(await asyncio.gather(*(call(program, None) for _ in range(100))))
 
     threads = [threading.Thread(target=asyncio.run, args=(many(),)) for _ in range(2)]
     for thread in threads:
@@ -703,43 +876,43 @@ def test_two_loops_at_the_same_time(compile):
 # ---------------------------------------------------------------------- isolates
 
 
-async def test_programs_without_state_give_way_at_the_ceiling(engine):
+async def test_programs_without_state_give_way_at_the_ceiling(v8):
     compiler = JavaScriptCompiler(isolates=2)
-    programs = [compiler.compile(f"export default (a) => a + {n}", Options(engine=engine)) for n in range(6)]
+    programs = [compiler.compile(f"export default (a) => a + {n}", Options(engine=v8)) for n in range(6)]
     for _ in range(2):
-        assert await asyncio.gather(*(p(1) for p in programs)) == [1, 2, 3, 4, 5, 6]
+        assert await asyncio.gather(*(call(p, 1) for p in programs)) == [1, 2, 3, 4, 5, 6]
     for n, program in enumerate(programs):
-        assert await program(0) == n
+        assert await call(program, 0) == n
     compiler.close()
 
 
-async def test_programs_with_state_keep_their_isolate(engine):
+async def test_programs_with_state_keep_their_isolate(v8):
     compiler = JavaScriptCompiler(isolates=2)
-    kept = compiler.compile("let n = 0; export default () => ++n", Options(engine=engine))
-    free = [compiler.compile(f"export default (a) => a + {n}", Options(engine=engine)) for n in range(3)]
+    kept = compiler.compile("let n = 0; export default () => ++n", Options(engine=v8))
+    free = [compiler.compile(f"export default (a) => a + {n}", Options(engine=v8)) for n in range(3)]
     for n in range(1, 4):
-        assert await kept(None) == n
-        assert await asyncio.gather(*(p(0) for p in free)) == [0, 1, 2]
+        assert await call(kept, None) == n
+        assert await asyncio.gather(*(call(p, 0) for p in free)) == [0, 1, 2]
     compiler.close()
 
 
-async def test_no_room_is_an_error_that_says_what_to_do_and_closing_makes_room(engine):
+async def test_no_room_is_an_error_that_says_what_to_do_and_closing_makes_room(v8):
     compiler = JavaScriptCompiler(isolates=1)
-    first = compiler.compile("let n = 0; export default () => ++n", Options(engine=engine))
-    second = compiler.compile("let n = 5; export default () => ++n", Options(engine=engine))
-    assert await first(None) == 1
+    first = compiler.compile("let n = 0; export default () => ++n", Options(engine=v8))
+    second = compiler.compile("let n = 5; export default () => ++n", Options(engine=v8))
+    assert await call(first, None) == 1
     error = await fails(second)
     assert error.code is Code.LIMIT
-    assert "languages.javascript.isolates" in error.hint
-    assert await first(None) == 2
+    assert "`javascript.isolates`" in error.hint
+    assert await call(first, None) == 2
     first.close()
-    assert await second(None) == 6
+    assert await call(second, None) == 6
     compiler.close()
 
 
-async def test_close_answers_those_who_wait(compile):
+async def test_close_answers_those_who_wait(compile, v8):
     program = compile("export default () => { while (true); }")
-    calls = [asyncio.ensure_future(program(None)) for _ in range(3)]
+    calls = [asyncio.ensure_future(call(program, None)) for _ in range(3)]
     await asyncio.sleep(0)
     program.close()
     program.close()
@@ -748,7 +921,7 @@ async def test_close_answers_those_who_wait(compile):
     assert "closed" in str(await fails(program))
 
 
-async def test_close_frees_every_thread(engine):
+async def test_close_frees_every_thread(v8):
     def threads():
         return len(os.listdir("/proc/self/task"))
 
@@ -756,11 +929,11 @@ async def test_close_frees_every_thread(engine):
     before = threads()
     compiler = JavaScriptCompiler()
     assert threads() == before
-    programs = [compiler.compile("let n = 0; export default () => ++n", Options(engine=engine)) for _ in range(3)]
+    programs = [compiler.compile("let n = 0; export default () => ++n", Options(engine=v8)) for _ in range(3)]
     assert threads() <= before + 1  # what checks the syntax
-    await asyncio.gather(*(program(None) for program in programs))
-    spinning = compiler.compile("export default () => { while (true); }", Options(engine=engine))
-    task = asyncio.ensure_future(spinning(None))
+    await asyncio.gather(*(call(program, None) for program in programs))
+    spinning = compiler.compile("export default () => { while (true); }", Options(engine=v8))
+    task = asyncio.ensure_future(call(spinning, None))
     await asyncio.sleep(0)
     compiler.close()
     compiler.close()
