@@ -24,6 +24,7 @@ def wheel(project_dir, tmp_path_factory) -> Path:
 def test_it_carries_the_admin_api_and_no_tests(wheel):
     names = zipfile.ZipFile(wheel).namelist()
     assert "engine/daemon/system/admin.yaml" in names
+    assert {"bundle.js", "LICENSE"} <= {Path(name).name for name in names if "/typescript/sucrase/" in name}
     assert not [name for name in names if name.startswith(("tests/", "benchmarks/"))]
 
 
@@ -44,7 +45,7 @@ def test_it_runs_in_a_fresh_environment(wheel, start, http, tmp_path, port):
     assert version.returncode == 0, version.stderr
     example = f"""
 - {{kind: listener, name: web, port: {port}, ports: {{out: [{{name: hello}}]}}}}
-- {{kind: snippet, name: hello, language: javascript, code: 'export default (request) => request.path'}}
+- {{kind: snippet, name: hello, language: typescript, code: 'export default (r: {{path: string}}): string => r.path'}}
 """
     (home / "hello.yaml").write_text(example)
     daemon = start("--from-specs", str(home / "hello.yaml"), program=[str(environment / "bin" / "weir")]).started()
