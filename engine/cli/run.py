@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
 import sys
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
@@ -17,13 +18,13 @@ from engine.cli.console import Console, debug_option, pass_console
 from engine.cli.loop import run_loop
 from engine.cli.options import pairs
 from engine.cli.sources import read_spec_files, read_value_files
-from engine.daemon.config import LogSection
+from engine.daemon.config import Config, LogSection, load_config
+from engine.daemon.languages import make_languages
 from engine.daemon.logs import make_log
 from engine.errors import Code, Diagnostic, ErrorValue, InvalidError, Place, WeirError
 from engine.flow import NONE, InPort, OutPort, Process
 from engine.graph.scheme import Scheme
 from engine.language.json_form import to_json_value
-from engine.language.registry import default_languages
 from engine.runtime import Runtime, Services
 from engine.spec.model import DEFAULT_NAMESPACE, Spec, Value
 from engine.uuid7 import uuid7
@@ -35,6 +36,7 @@ from engine.uuid7 import uuid7
 @click.option("-e", "--env", "environment", multiple=True, metavar="KEY=VALUE", help="A name for `env` entries.")
 @click.option("-n", "--namespace", default=DEFAULT_NAMESPACE, show_default=True, help="The namespace to run.")
 @click.option("--data", default=None, help="The packet as JSON, @FILE, or - for stdin; null when left out.")
+@click.option("--config", "config_file", metavar="FILE", help="The config that says what code may do.")
 @click.option("--stdin", "stream", is_flag=True, help="Read packets from stdin, one JSON line each.")
 @click.argument("node", required=False)
 @debug_option
@@ -46,6 +48,7 @@ def command(
     environment: tuple[str, ...],
     namespace: str,
     data: str | None,
+    config_file: str | None,
     node: str | None,
     *,
     stream: bool,
@@ -56,12 +59,16 @@ def command(
     {"node": NAME, "port": "in", "data": ANY} or {"node": NAME, "error": "message"}, in a process of its own;
     consecutive lines with the same "group" share one. Each gets one output line: {"value": ANY}, {"none": true},
     {"error": {...}}, or {"pending": REASON} when the node is not active. No listener is opened and no trigger started.
+    Of the config only `javascript` and `languages` count.
     """
     if stream == (node is not None):
         raise click.UsageError("name a NODE, or use --stdin for a stream of packets")
     if stream and data is not None:
         raise click.UsageError("--data and --stdin exclude each other")
-    loaded = _read(console, paths, value_paths, pairs(environment), namespace)
+    settings = load_config(config_file, environ=os.environ)
+    for warning in settings.warnings:
+        console.warn(warning.message, warning.hint)
+    loaded = _read(console, paths, value_paths, pairs(environment), namespace, config=settings.config)
     if stream:
         run_loop(_stream(loaded, sys.stdin.buffer, sys.stdout.buffer))
         return 0
@@ -76,10 +83,17 @@ class _Loaded:
     environment: dict[str, str]
     namespace: str
     problems: list[Diagnostic]
+    config: Config
 
 
 def _read(
-    console: Console, paths: Sequence[str], value_paths: Sequence[str], environment: dict[str, str], namespace: str
+    console: Console,
+    paths: Sequence[str],
+    value_paths: Sequence[str],
+    environment: dict[str, str],
+    namespace: str,
+    *,
+    config: Config,
 ) -> _Loaded:
     """Read all files; what is wrong goes to stderr, and the good ones go on."""
     specs = read_spec_files(paths, namespace=namespace)
@@ -94,6 +108,7 @@ def _read(
         environment,
         namespace,
         problems,
+        config,
     )
 
 
@@ -118,7 +133,7 @@ def _payload(data: str | None) -> Any:
 async def _open(loaded: _Loaded) -> Runtime:
     services = Services(
         scheme=Scheme.installed(),
-        languages=default_languages(),
+        languages=make_languages(loaded.config),
         log=make_log(LogSection(level="info")),
         environment=loaded.environment,
     )

@@ -8,7 +8,12 @@ import subprocess
 
 import pytest
 
-DOCUMENTS = ["README.md", "ARCHITECTURE.md", "CONTRIBUTING.md", *(f"docs/{name}" for name in ("decisions",))]
+DOCUMENTS = [
+    "README.md",
+    "ARCHITECTURE.md",
+    "CONTRIBUTING.md",
+    *(f"docs/{name}" for name in ("decisions", "reference")),
+]
 
 
 def blocks(text: str, language: str) -> list[str]:

@@ -2,6 +2,10 @@ from __future__ import annotations
 
 import json
 
+from click.testing import CliRunner
+
+from engine.cli.main import cli
+
 
 def test_no_problems(weir):
     weir.write("a.yaml", "- {kind: probe, name: a}\n")
@@ -67,3 +71,14 @@ def test_a_name_is_not_needed(weir):
 def test_colours(weir):
     assert "\x1b[31m" in weir("lint", "-", "--color", "always", input="- {kind: prob}\n", code=1).stdout
     assert "\x1b" not in weir("lint", "-", input="- {kind: prob}\n", code=1).stdout
+
+
+def test_python_is_checked_without_running_and_whether_or_not_it_is_on(home):
+    def lint(code):
+        spec = json.dumps([{"kind": "snippet", "name": "a", "language": "python", "code": code}])
+        return CliRunner().invoke(cli, ["lint", "-"], input=spec)
+
+    assert lint("raise SystemExit(7)\ndef main(payload): pass").stdout == "no problems in 1 file\n"
+    broken = lint("def main(payload): retrun 1")
+    assert broken.exit_code == 1
+    assert "expression invalid syntax" in broken.stdout

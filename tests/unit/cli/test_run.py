@@ -7,6 +7,9 @@ import subprocess
 import sys
 
 import pytest
+from click.testing import CliRunner
+
+from engine.cli.main import cli
 
 SPECS = """
 - {kind: snippet, name: echo, code: self}
@@ -90,3 +93,48 @@ def test_a_line_that_is_none_is_answered_at_once_and_ends_nothing(partner, line,
 def test_an_answer_that_utf8_lacks_is_escaped(partner):
     partner.say({"node": "half"})
     assert partner.hear() == {"value": "\ud800"}
+
+
+PYTHON = "- {kind: snippet, name: double, language: python, code: payload * 2}\n"
+
+
+@pytest.fixture
+def run_python(home):
+    """Runs a Python snippet in a folder of its own, with these options and variables."""
+
+    def run(*options, code=0, **environ):
+        (home / "specs.yaml").write_text(PYTHON)
+        result = CliRunner().invoke(
+            cli, ["run", "-f", "specs.yaml", "double", "--data", "21", *options], env=environ, catch_exceptions=False
+        )
+        assert result.exit_code == code, result.output
+        return result
+
+    return run
+
+
+def test_python_is_off_and_the_error_says_how_to_turn_it_on(run_python):
+    result = run_python(code=1)
+    assert "specs.yaml:1:43: snippet/double failed: the language 'python' is turned off" in result.stderr
+    assert result.stdout == ""
+
+
+def test_python_is_turned_on_as_for_a_daemon(run_python, home):
+    assert run_python(WEIR_LANGUAGES_PYTHON="on").stdout == "42\n"
+    (home / "other.yaml").write_text("languages: {python: on}\n")
+    assert run_python("--config", "other.yaml").stdout == "42\n"
+    (home / "other.yaml").rename(home / "weir.yaml")
+    assert run_python().stdout == "42\n"
+
+
+def test_print_leaves_standard_output_to_the_answer(run_python, monkeypatch):
+    monkeypatch.setitem(globals(), "PYTHON", PYTHON.replace("payload * 2", "'print(payload) or 1'"))
+    result = run_python(WEIR_LANGUAGES_PYTHON="on")
+    assert result.stdout == "1\n"
+    assert '"event":"console.written"' in result.stderr
+    assert '"text":"21"' in result.stderr
+
+
+def test_a_config_that_is_wrong_is_told(run_python, home):
+    (home / "weir.yaml").write_text("languages: {pyhton: on}\n")
+    assert "weir.yaml:1:13 unknown-key" in run_python(code=1).stderr
