@@ -17,6 +17,7 @@ from engine.errors import Code, ErrorValue, Place
 from engine.flow import Generation, InPort, Limits, Process
 from engine.graph.compile import SpecCompiler
 from engine.graph.context import Clock, Context, Languages, Log, Settings, Syscalls
+from engine.graph.forecast import Effect, forecast
 from engine.graph.reconcile import Changes, Report, reconcile
 from engine.graph.resources import Resources
 from engine.graph.scheme import Scheme
@@ -121,6 +122,10 @@ class Runtime:
             process.cancel(error)
 
     # --- asking
+
+    async def forecast(self, changes: Changes) -> list[Effect]:
+        """What a change would do to what runs; nothing is done."""
+        return await (forecast(self.table, changes) if self.loader is None else self.loader.forecast(changes))
 
     def ports(self, node: str, port: str = "in") -> list[InPort] | str:
         """The in ports of an active node by its name or id; text, the reason, where it is not active."""

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
-from typing import Any, Literal
+from typing import Literal
 
 from engine.errors import Diagnostic, DiagnosticsError, InvalidError, Place
 from engine.flow import Generation
@@ -16,20 +16,12 @@ from engine.graph.compile import SpecCompiler, place_of, ports_field
 from engine.graph.context import Clock, Context, Languages, Settings
 from engine.graph.resources import Resources
 from engine.graph.scheme import Scheme
+from engine.graph.sketch import Silence
 from engine.graph.symbol import Site, Symbol
 from engine.spec import schema
 from engine.spec.binding import unbound
 from engine.spec.model import Link, Spec
 from engine.spec.suggest import hint as suggestion
-
-
-class Silence:
-    """A log that nobody reads."""
-
-    def debug(self, event: str, **fields: Any) -> None:
-        """Say nothing."""
-
-    info = warning = error = debug
 
 
 def check_specs(
@@ -46,7 +38,7 @@ def check_specs(
     Links may lead to each other and to `existing`, what the store holds besides; a spec of `specs` replaces the one
     with its id, or its name, there. A link to nothing is a warning, an error if `strict`.
     """
-    compiler = SpecCompiler(scheme, _context(languages))
+    compiler = checking_compiler(scheme, languages)
     found: list[Diagnostic] = []
     symbols: dict[int, Symbol] = {}
     for index, spec in enumerate(specs):
@@ -142,10 +134,10 @@ def _check_links(spec: Spec, symbol: Symbol, neighbours: _Neighbours, *, strict:
     return found
 
 
-def _context(languages: Languages) -> Context:
-    site = Site("", "", None, "", "", Place(), None)
-    return Context(
-        site=site,
+def checking_compiler(scheme: Scheme, languages: Languages) -> SpecCompiler:
+    """A compiler of symbols that are looked at, and never loaded."""
+    prototype = Context(
+        site=Site("", "", None, "", "", Place(), None),
         languages=languages,
         generation=Generation,
         log=Silence(),
@@ -153,3 +145,4 @@ def _context(languages: Languages) -> Context:
         resources=Resources(),
         settings=Settings(),
     )
+    return SpecCompiler(scheme, prototype)

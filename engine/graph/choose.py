@@ -7,6 +7,7 @@ from engine.graph.compile import place_of, ports_field
 from engine.graph.obstacle import Obstacle
 from engine.graph.symbol import Symbol
 from engine.graph.table import Entry, Table
+from engine.graph.turns import Turns
 from engine.spec.model import Link
 from engine.spec.suggest import hint as suggestion
 
@@ -14,7 +15,7 @@ Picks = dict[str, Symbol | None]
 """The symbol chosen for each spec that a change can reach; None where nothing can run."""
 
 
-def choose(table: Table, region: set[str]) -> tuple[Picks, dict[str, Obstacle]]:
+async def choose(table: Table, region: set[str]) -> tuple[Picks, dict[str, Obstacle]]:
     """The revision of each spec of the region that can run, and what stands in the way of those that cannot.
 
     Everything is thought to run at first, in its newest revision. A spec that leads to something that is not there
@@ -32,11 +33,14 @@ def choose(table: Table, region: set[str]) -> tuple[Picks, dict[str, Obstacle]]:
         if entry.obstacle is not None:
             obstacles[id] = entry.obstacle
     todo = sorted(region)
+    turns = Turns()
     undecided: set[str] = set()
     while todo or undecided:
         again: set[str] = set()
         # Of those in doubt the running ones come first: what keeps one of them may help the others.
         for id in todo or [min(undecided, key=lambda each: (picks[each] is not table.entries[each].running, each))]:
+            if turns.due:
+                await turns.give()
             symbol = picks[id]
             entry = table.entries[id]
             obstacle = find_obstacle(table, symbol, picks, obstacles) if symbol is not None else None

@@ -14,6 +14,7 @@ from engine.errors import Diagnostic, DiagnosticsError, InvalidError, Place
 from engine.graph.context import Context
 from engine.graph.scheme import Codec, Composite, Scheme
 from engine.graph.symbol import Group, Site, Symbol
+from engine.graph.warming import warm_up
 from engine.spec.binding import Bound, bind
 from engine.spec.model import Link, Spec, canonical, parse_spec
 from engine.spec.schema import decode
@@ -29,6 +30,10 @@ class SpecCompiler:
     def __init__(self, scheme: Scheme, prototype: Context) -> None:
         self.scheme = scheme
         self._prototype = prototype
+
+    async def warm_up(self, spec: Spec) -> None:
+        """Have the languages ready that a spec names, so that compiling it is quick."""
+        await warm_up(self._prototype.languages, [spec])
 
     def compile(self, spec: Spec, bound: Bound, *, previous: Symbol | None = None) -> Symbol:
         """The symbol of a spec whose templates are all filled.

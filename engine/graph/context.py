@@ -7,7 +7,7 @@ Nodes take nothing from modules: languages, clock, log, store and shared resourc
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from time import monotonic
@@ -54,6 +54,14 @@ class Languages(Protocol):
 
     def compile(self, name: str, source: str, options: Options = Options()) -> Program: ...
 
+    def is_cold(self, name: str) -> bool:
+        """Whether the first use of this language would take long."""
+        ...
+
+    def warm(self, names: Iterable[str]) -> None:
+        """Make the first use of these languages quick. Blocks: call it in a thread."""
+        ...
+
 
 OPCODES = (
     "nodes.create",
@@ -71,6 +79,9 @@ OPCODES = (
     "processes.cancel",
     "revisions.read",
     "revisions.rollback",
+    "trials.read",
+    "trials.confirm",
+    "trials.revert",
     "health.read",
 )
 """What a `syscall` node can ask of the daemon."""
@@ -137,6 +148,10 @@ class Context:
             raise DiagnosticsError([found]) from error
         except WeirError as error:
             reason = getattr(error, "reason", error.value.text)
+            details = error.value.details
+            option = details.get("option") if isinstance(details, dict) else None
+            if option is not None:
+                raise self.invalid(reason, path=(option,), hint=error.hint) from error
             raise self.invalid(reason, path=("language",), hint=error.hint, rule="unknown-language") from error
 
     def invalid(
@@ -165,7 +180,8 @@ class Context:
         if error is None:
             return
         write = self.log.error if error.code.http >= 500 else self.log.warning
-        details = {"details": error.details} if isinstance(error.details, str) else {}
+        # A traceback: of a node as text, of a snippet as a map beside the name of what was raised.
+        details = {"details": error.details} if isinstance(error.details, (str, dict)) else {}
         write(
             "process.failed",
             node=error.node or self.site.label,

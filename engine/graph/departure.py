@@ -1,7 +1,8 @@
 """The way out: nodes that a published generation no longer has, until no process can reach them.
 
 A node that was part of the generations from `born` up to, but not including, `died` is unloaded when no live process is
-pinned to one of those. Nodes that become free together are unloaded outer ones first, one after the other.
+pinned to one of those, and no `term` flow that is still to run leads to it. Nodes that become free together are unloaded
+outer ones first, one after the other.
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import dataclass
 
 from engine.errors import Code, ErrorValue
-from engine.flow import Generation, Node, Process
+from engine.flow import Generation, Node, OutPort, Process
 from engine.graph.context import Log
 from engine.graph.symbol import Symbol
 
@@ -109,8 +110,18 @@ class Departures:
             self._idle.set()
 
     def _free(self) -> list[Departure]:
-        """Those that nobody can reach any more, outer ones first."""
-        return [each for each in self._waiting.values() if not each.waits_for(self._superseded)]
+        """Those that nobody can reach any more, outer ones first.
+
+        The `term` flow of one that still waits can reach nodes that came after it, and which no process holds.
+        """
+        free: list[Departure] = []
+        needed: set[Node] = set()
+        for each in self._waiting.values():
+            if each.node in needed or each.waits_for(self._superseded):
+                needed |= _reach([each.node.term], each.generation.number)
+            else:
+                free.append(each)
+        return free
 
     async def _unload_all(self) -> None:
         try:
@@ -149,7 +160,10 @@ class Departures:
         if not gone:
             return []
         makers = {process.maker for process in generation.live if process.maker is not None}
-        able = {maker for maker in makers if not gone.isdisjoint(_reach(maker, generation.number))}
+        number = generation.number
+        able = {
+            maker for maker in makers if maker in gone or not gone.isdisjoint(_reach(_ways_of_packets(maker), number))
+        }
         return [process for process in generation.live if process.maker is None or process.maker in able]
 
     def _leave_behind(self, generation: Generation, processes: Iterable[Process]) -> None:
@@ -159,13 +173,18 @@ class Departures:
             generation.leave(process)
 
 
-def _reach(node: Node, number: int) -> set[Node]:
-    """The node, and all that its packets can reach in generation `number`."""
+def _reach(ports: Iterable[OutPort], number: int) -> set[Node]:
+    """The nodes that packets from these ports can reach in generation `number`."""
     found: set[Node] = set()
-    todo = [node]
+    todo = [target.node for port in ports for target in port.at(number)]
     while todo:
         here = todo.pop()
         if here not in found:
             found.add(here)
-            todo += [target.node for port in here.out_ports() for target in port.at(number)]
+            todo += [target.node for port in _ways_of_packets(here) for target in port.at(number)]
     return found
+
+
+def _ways_of_packets(node: Node) -> list[OutPort]:
+    """The out ports that packets may take: `init` and `term` are for the node's own life."""
+    return [port for port in node.out_ports() if port is not node.init and port is not node.term]

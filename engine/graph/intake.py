@@ -6,20 +6,16 @@ reconcile break off, the next one takes up what it left.
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from time import perf_counter
 
 from engine.errors import DiagnosticsError, ErrorValue, WeirError
 from engine.graph.obstacle import Obstacle
 from engine.graph.symbol import Symbol
 from engine.graph.table import Entry, Table
+from engine.graph.turns import Turns
 from engine.spec.binding import ValueKey, bind
 from engine.spec.model import Spec, Value
-
-COMPILE_SLICE = 0.010
-"""Seconds of compiling before the event loop gets a turn."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,7 +31,7 @@ class Changes:
 async def take_in(table: Table, changes: Changes) -> None:
     """Note the changes and compile what is new."""
     stale = _take_in_values(table, changes)
-    recompile = {id: entry.spec for id, entry in table.entries.items() if stale and entry.used_values & stale}
+    recompile = {id: entry.spec for id, entry in table.entries.items() if entry.used_values & stale} if stale else {}
     coming = {spec.id: spec for spec in changes.specs}
     leaving = [entry for id in changes.deleted if id not in coming and (entry := table.entries.get(id)) is not None]
     heirs = {spec.name: spec for spec in changes.specs if spec.name is not None and spec.id not in table.entries}
@@ -50,8 +46,9 @@ async def take_in(table: Table, changes: Changes) -> None:
         table.unsettled.touch(entry)
     recompile.update(coming)
 
-    since = perf_counter()
+    turns = Turns()
     for id, spec in recompile.items():
+        await table.compiler.warm_up(spec)
         entry = table.entries.get(id)
         if entry is None:
             entry = table.entries[id] = Entry(spec)
@@ -66,9 +63,8 @@ async def take_in(table: Table, changes: Changes) -> None:
         else:
             table.unsettled.keys |= before
             table.unsettled.touch(entry)
-        if perf_counter() - since > COMPILE_SLICE:
-            await asyncio.sleep(0)
-            since = perf_counter()
+        if turns.due:
+            await turns.give()
 
 
 def compile_entry(table: Table, entry: Entry) -> None:

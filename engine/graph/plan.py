@@ -7,16 +7,17 @@ it is published by one assignment, or taken back without anybody having noticed.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Coroutine, Sequence
 
 from engine.errors import Code, ErrorValue
-from engine.flow import Generation, InPort, OutPort
+from engine.flow import Generation, InPort, Node, OutPort
 from engine.flow.exchange import is_being_cancelled
 from engine.graph.choose import Picks, pick_target
 from engine.graph.departure import Departure
 from engine.graph.order import inner_first
 from engine.graph.symbol import Symbol
 from engine.graph.table import LifecycleError, Table
+from engine.graph.turns import Turns
 from engine.graph.wiring import wire
 from engine.spec.model import Link
 
@@ -41,11 +42,11 @@ class Plan:
         self.picks = picks
         self._relinked: list[tuple[OutPort, tuple[InPort, ...]]] = []
         self._broken: set[Symbol] = set()
-        self._order = self._inner_first(picks)
         self._old = [entry.running for id in picks if (entry := table.entries[id]).running is not None]
         self._staying = {node for symbol in picks.values() if symbol is not None for node in symbol.nodes()}
         self._present = {node for symbol in self._old if symbol is not None for node in symbol.nodes()}
         self.loaded = list(loaded)
+        self._order = self._inner_first(picks, self._present)
 
     @property
     def has_effect(self) -> bool:
@@ -70,10 +71,13 @@ class Plan:
             late[symbol.id] = max([inner, *turns])
         return [part for part in self.loaded if part.node in misplaced]
 
-    def lay_links(self) -> None:
+    async def lay_links(self) -> None:
         """Lay the links of the candidate under its number; where nothing is different nothing is laid."""
         number = self.candidate.number
+        turns = Turns()
         for symbol in self.picks.values():
+            if turns.due:
+                await turns.give()
             if symbol is not None:
                 wires = wire(symbol, lambda link, _port: self._targets(link))
                 for port, targets in wires.items():
@@ -92,12 +96,7 @@ class Plan:
         then :class:`LoadErrors` is raised with all that failed. Two nodes that claim the same thing are an error of
         the later one.
         """
-        claims = {
-            claim: part
-            for claim, part in self.table.claims.items()
-            if part.node in self._staying or part.node not in self._present
-        }
-        claims |= {part.node.claim: part for part in self.loaded if part.node.claim is not None}
+        claims = self._claims()
         done = self._present | {part.node for part in self.loaded}
         failed: dict[str, tuple[Symbol, ErrorValue]] = {}
         blocked: set[str] = set()
@@ -118,6 +117,18 @@ class Plan:
         if failed:
             raise LoadErrors(failed)
 
+    def clashes(self) -> dict[str, tuple[Symbol, ErrorValue]]:
+        """The symbols that want what another one has, found without loading anything."""
+        claims = self._claims()
+        failed: dict[str, tuple[Symbol, ErrorValue]] = {}
+        for symbol in self._order:
+            for part in symbol.symbols():
+                error = self._claim(part, claims) if part.node not in self._present else None
+                if error is not None:
+                    failed[symbol.id] = symbol, error
+                    break
+        return failed
+
     async def give_up(self, failed: dict[str, tuple[Symbol, ErrorValue]]) -> None:
         """Unload what has been loaded of the symbols that failed, and take the links back; the rest stays loaded."""
         nodes = {node for symbol, _ in failed.values() for node in symbol.nodes()}
@@ -127,12 +138,13 @@ class Plan:
     async def drop(self, parts: Sequence[Symbol]) -> None:
         """Unload some of what has been loaded, outer nodes first.
 
-        The `term` flow of a node runs where its `init` flow has come to a good end.
+        The `term` flow of a node runs where its `init` flow has come to a good end. Whoever cancels this waits until
+        the node that is being unloaded is gone.
         """
         for part in reversed(parts):
             self.loaded.remove(part)
             departure = Departure(part.node, part, self.candidate.number, self.candidate)
-            await self.table.unload(departure, term=part not in self._broken)
+            await _to_the_end(self.table.unload(departure, term=part not in self._broken))
 
     async def undo(self) -> None:
         """Take everything back, outer nodes first."""
@@ -156,7 +168,7 @@ class Plan:
         running: Picks = {id: table.entries[id].running for id in self.picks}
         leaving = [
             Departure(part.node, part, table.born[part.node], before)
-            for symbol in reversed(self._inner_first(running))
+            for symbol in reversed(self._inner_first(running, self._staying))
             for part in reversed(list(symbol.symbols()))
             if part.node not in self._staying and part.node in table.born
         ]
@@ -198,6 +210,15 @@ class Plan:
             return ErrorValue.of(error)
         self._broken.discard(part)
         return None
+
+    def _claims(self) -> dict[tuple[str, ...] | None, Symbol]:
+        """What belongs to somebody already."""
+        claims = {
+            claim: part
+            for claim, part in self.table.claims.items()
+            if part.node in self._staying or part.node not in self._present
+        }
+        return claims | {part.node.claim: part for part in self.loaded if part.node.claim is not None}
 
     def _claim(self, part: Symbol, claims: dict[tuple[str, ...] | None, Symbol]) -> ErrorValue | None:
         """The error of a node that wants what another one has."""
@@ -246,14 +267,15 @@ class Plan:
 
     # --- order
 
-    def _inner_first(self, symbols: Picks) -> list[Symbol]:
-        """These symbols, each behind those that it leads to among them."""
+    def _inner_first(self, symbols: Picks, settled: set[Node]) -> list[Symbol]:
+        """Those of the symbols that have nodes which are not `settled`, and all that these lead to, inner ones first."""
 
         def below(id: str) -> list[str]:
             symbol = symbols[id]
             return sorted(self._below(symbol, symbols)) if symbol is not None else []
 
-        order = (symbols[id] for id in inner_first(sorted(symbols), below))
+        moving = [id for id, each in symbols.items() if each is not None and not settled.issuperset(each.nodes())]
+        order = (symbols[id] for id in inner_first(sorted(moving), below))
         return [symbol for symbol in order if symbol is not None]
 
     def _below(self, symbol: Symbol, symbols: Picks) -> set[str]:
@@ -261,6 +283,20 @@ class Plan:
         links = (link for links in symbol.links.values() for link in links)
         entries = (pick_target(self.table, link, symbols)[1] for link in links)
         return {entry.spec.id for entry in entries if entry is not None and entry.spec.id in symbols}
+
+
+async def _to_the_end(work: Coroutine[None, None, None]) -> None:
+    """Do the work, whoever cancels this meanwhile; then be cancelled."""
+    task = asyncio.ensure_future(work)
+    cancelled: asyncio.CancelledError | None = None
+    while not task.done():
+        try:
+            await asyncio.wait((task,))
+        except asyncio.CancelledError as error:
+            cancelled = error
+    if cancelled is not None:
+        raise cancelled
+    task.result()
 
 
 def _count(before: Sequence[InPort], after: Sequence[InPort], number: int, *, undo: bool = False) -> None:

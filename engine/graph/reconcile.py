@@ -26,8 +26,7 @@ from engine.graph.intake import Changes, reach, refresh, renew, take_in
 from engine.graph.obstacle import Obstacle
 from engine.graph.plan import LoadErrors, Plan
 from engine.graph.status import Status
-from engine.graph.symbol import Symbol
-from engine.graph.table import Table
+from engine.graph.table import Entry, Table
 
 __all__ = ["Changes", "Report", "reconcile"]
 
@@ -55,25 +54,25 @@ async def reconcile(table: Table, changes: Changes) -> Report:
     region = reach(table)
     refresh(table, region)
 
-    loaded: list[Symbol] = []
+    plan: Plan | None = None
     while True:
-        picks, obstacles = choose(table, region)
-        plan = Plan(table, table.new_generation(), picks, loaded)
         try:
+            picks, obstacles = await choose(table, region)
+            plan = Plan(table, table.new_generation(), picks, plan.loaded if plan is not None else ())
             if strays := plan.strays():
                 await plan.drop(strays)
-                loaded = plan.loaded
                 renew(table, strays, region)
                 continue
-            plan.lay_links()
-            await plan.load()
-        except LoadErrors as error:
-            await plan.give_up(error.failed)
-            reject(table, error)
-            loaded = plan.loaded
-            continue
+            await plan.lay_links()
+            try:
+                await plan.load()
+            except LoadErrors as error:
+                await plan.give_up(error.failed)
+                reject(table, error)
+                continue
         except BaseException:
-            await plan.undo()
+            if plan is not None:
+                await plan.undo()
             raise
         break
 
@@ -108,13 +107,15 @@ def settle(table: Table, region: set[str], picks: Picks, obstacles: dict[str, Ob
         if entry.deleted:
             table.forget(entry)
             continue
-        table.unindex(entry)
         table.needed.discard(id)
-        if entry.running is not None and symbol is None:
-            entry.spent = True
-        entry.running = symbol
-        table.index(entry)
+        if entry.running is not symbol:
+            table.unindex(entry)
+            entry.spent = entry.spent or symbol is None
+            entry.running = symbol
+            table.index(entry)
         newest = symbol is not None and symbol is entry.candidate
+        if newest and _is_told(entry):
+            continue
         obstacle = None if newest else obstacles.get(id) or entry.obstacle
         if obstacle is not None and obstacle.needed:
             table.needed.add(id)
@@ -130,3 +131,14 @@ def settle(table: Table, region: set[str], picks: Picks, obstacles: dict[str, Ob
             obstacle.diagnostics if obstacle is not None else (),
         )
     table.unsettled.clear()
+
+
+def _is_told(entry: Entry) -> bool:
+    """Whether the status says already that the newest revision runs."""
+    status, spec = entry.status, entry.spec
+    return (
+        status is not None
+        and status.state == "active"
+        and status.revision == status.serving == spec.revision
+        and (status.kind, status.name) == (spec.kind, spec.name)
+    )

@@ -11,11 +11,11 @@ called by one task at a time, the loader's.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, MutableMapping
 from datetime import timedelta
 from typing import Any
 
-from engine.errors import ErrorValue
+from engine.errors import Code, ErrorValue
 from engine.flow import NONE, Generation, InPort, Limits, Node, OutPort, Process
 from engine.flow.exchange import is_being_cancelled
 from engine.graph.compile import SpecCompiler
@@ -116,7 +116,7 @@ class Table:
         self.drain = drain
         self.passive = passive
         """Triggers are compiled and linked, but never loaded: nothing happens by itself."""
-        self.entries: dict[str, Entry] = {}
+        self.entries: MutableMapping[str, Entry] = {}
         self.values: dict[str, Value] = {}
         self.born: dict[Node, int] = {}
         self.claims: dict[tuple[str, ...] | None, Symbol] = {}
@@ -127,8 +127,8 @@ class Table:
         """Specs whose older revision runs on because another spec needs a port of it."""
         self.unsettled = Unsettled()
         self._reporter = reporter
-        self._names: dict[str, set[str]] = {}
-        self._referrers: dict[str, set[str]] = {}
+        self._names: MutableMapping[str, set[str]] = {}
+        self._referrers: MutableMapping[str, set[str]] = {}
         self._last_number = 0
         self._aged: set[InPort | OutPort] = set()
         self.departures = Departures(self.unload, log, drain=self._drain_seconds, moved=self.prune)
@@ -279,21 +279,39 @@ class Table:
         if not port.at(generation.number):
             return NONE
         deadline = asyncio.get_running_loop().time() + INIT_TIMEOUT
+        until = deadline + UNLOAD_TIMEOUT
         process = Process(generation, deadline=deadline, origin=symbol.site.label)
         error: ErrorValue | None = None
         try:
-            answer = await process.ask(port, dict(symbol.spec.document))
-            error = answer if isinstance(answer, ErrorValue) else await process.settle()
-            if error is not None:
-                await process.settle(error)
-                answer = error
+            async with asyncio.timeout_at(until):
+                answer = await process.ask(port, dict(symbol.spec.document))
+                error = answer if isinstance(answer, ErrorValue) else await process.settle()
+                if error is not None:
+                    await process.settle(error)
+                    answer = error
+        except TimeoutError:  # a node does not let itself be cancelled
+            answer = error = ErrorValue(Code.DEADLINE.title, Code.DEADLINE)
         except asyncio.CancelledError:
             process.cancel()
             raise
         finally:
             process.exit(error)
-            await process.join()
+            await self._see_off(generation, until)
         return answer
+
+    async def _see_off(self, generation: Generation, until: float) -> None:
+        """Wait for the end of a lifecycle flow and of all that it set off, such as the flight of a cache.
+
+        Nobody else is alive in its generation. What has not ended at the time `until` is reported, and left behind.
+        """
+        try:
+            async with asyncio.timeout_at(until):
+                while generation.live:
+                    await next(iter(generation.live)).join()
+        except TimeoutError:
+            for process in tuple(generation.live):
+                self.log.error("process.left_behind", **process.statistics())
+                generation.leave(process)
 
 
 class LifecycleError(Exception):

@@ -46,7 +46,8 @@ class Options:
 class Compiler(Protocol):
     """One language.
 
-    `compile` raises :class:`~engine.errors.ExpressionError`, its place counted from 1 within `source`.
+    `compile` raises :class:`~engine.errors.ExpressionError`, its place counted from 1 within `source`, and
+    :class:`~engine.errors.InvalidError` for an option that it cannot honour, with `details` of `{"option": its name}`.
     """
 
     name: str

@@ -19,7 +19,7 @@ class ExpressionSpec(NodeSpec):
     """Fields of a kind whose spec holds an expression."""
 
     language: str = Field("cel", validation_alias=AliasChoices("language", "lang"), examples=["cel", "javascript"])
-    """The language of the code: cel, javascript, json, yaml or text."""
+    """The language of the code: cel, javascript, typescript, json, yaml or text; python, where the operator has turned it on."""
     timeout: Duration | None = Field(None, examples=["500ms"])
     """How long one evaluation may take. Without it the language's own limit holds."""
 

@@ -18,12 +18,13 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition,
 
 from engine.errors import Place
 from engine.flow import Forward, Generation, Mode, Node, OutPort, Process, join
-from engine.graph.check import Silence
 from engine.graph.compile import SpecCompiler
 from engine.graph.context import Clock, Context, Settings
+from engine.graph.forecast import Effect, forecast
 from engine.graph.reconcile import Changes, reconcile
 from engine.graph.resources import Resources
 from engine.graph.scheme import Codec, Composite, Scheme
+from engine.graph.sketch import Silence
 from engine.graph.symbol import Site, Symbol
 from engine.graph.table import Table
 from engine.spec.model import Value, parse_spec
@@ -438,7 +439,10 @@ class TableMachine(RuleBasedStateMachine):
         before = {id: model.running for id, model in self.models.items()}
         old_nodes = {id: self.nodes_of(id) for id in before}
         began = len(self.world.diary)
+        targets = self.targets()
+        effects = self.foresee(changes)
         self.loop.run_until_complete(reconcile(self.table, changes))
+        self.check_forecast(effects, old_nodes, targets, began)
         self.decide()
         self.check_statuses()
         self.check_nodes(before, old_nodes, began)
@@ -456,6 +460,60 @@ class TableMachine(RuleBasedStateMachine):
             return {}
         symbol: Symbol = entry.running
         return {"": symbol.node, **{key: child.node for key, child in symbol.children.items()}}
+
+    def targets(self) -> dict[OutPort, Any]:
+        """Where everything leads."""
+        return {
+            port: port.targets
+            for id in self.table.entries
+            for node in self.nodes_of(id).values()
+            for port in node.out_ports()
+        }
+
+    def foresee(self, changes: Changes) -> dict[str, Effect]:
+        """Ask what a change would do, which must leave no trace."""
+
+        def traces() -> Any:
+            table = self.table
+            entries = {id: [getattr(entry, name) for name in entry.__slots__] for id, entry in table.entries.items()}
+            sets = [{key: set(ids) for key, ids in each.items()} for each in (table._names, table._referrers)]
+            rest = [set(table.unloadable), set(table.needed), dict(table.values), dict(table.claims), table.current]
+            return entries, sets, rest, self.targets(), len(self.world.diary)
+
+        before = traces()
+        effects = self.loop.run_until_complete(forecast(self.table, changes))
+        assert traces() == before
+        return {effect.spec.id: effect for effect in effects}
+
+    def check_forecast(
+        self,
+        effects: dict[str, Effect],
+        old: dict[str, dict[str, Node]],
+        targets: dict[OutPort, Any],
+        began: int,
+    ) -> None:
+        if any(event == "load" and node.spec.fail for event, node in self.world.diary[began:]):
+            return  # that a node fails to load is not to be known before
+        now = self.targets()
+        for id in {*old, *self.table.entries}:
+            before, after = set(old.get(id, {}).values()), set(self.nodes_of(id).values())
+            entry, effect = self.table.entries.get(id), effects.get(id)
+            ports = [port for node in after for port in node.out_ports()]
+            if entry is None:
+                expected = {"closed"}
+            elif not before or not after:
+                expected = {"created" if after else "closed" if before else "waiting"}
+            elif before != after:
+                expected = {"rebuilt"}
+            elif any(now[port] != targets[port] for port in ports):
+                expected = {"relinked"}
+            else:
+                expected = {"unchanged"} if entry.status.state == "active" else {"kept", "unchanged"}
+            told = effect.action if effect is not None else "unchanged"
+            assert told in expected or (effect is None and expected == {"waiting"}), (effect, expected)
+            if effect is not None and entry is not None:
+                assert (effect.state, effect.reason) == (entry.status.state, entry.status.reason)
+                assert effect.made == len(after - before)
 
     def check_statuses(self) -> None:
         assert set(self.table.entries) == set(self.models)

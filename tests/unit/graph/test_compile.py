@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import threading
+
 import pytest
 
 from engine.errors import DiagnosticsError
+from engine.graph.warming import warm_up
 from engine.spec.binding import bind
+from engine.spec.model import parse_spec
 
 NESTED = """
 - kind: graph
@@ -165,5 +169,28 @@ def test_indexed_ports_and_a_target_that_is_named_twice(run, bench) -> None:
         assert await it.ask("f", [1]) == [1, "a"]
         assert await it.ask("f", [2]) == [[2, "b"], [2, "a"]]
         await it.close()
+
+    run(main)
+
+
+def test_languages_are_warmed_up_beside_the_loop_before_specs_are_compiled(run) -> None:
+    warmed = []
+
+    class Languages:
+        def is_cold(self, name: str) -> bool:
+            return name == "slow"
+
+        def warm(self, names: list[str]) -> None:
+            assert threading.current_thread() is not threading.main_thread()
+            warmed.append(names)
+
+    async def main() -> None:
+        plain = parse_spec({"kind": "x", "name": "a", "language": "quick"})
+        inner = {"kind": "x", "lang": "slow", "language": ["slow"]}
+        nested = parse_spec({"kind": "block", "name": "b", "specs": [inner, {"kind": "x", "language": "slow"}]})
+        await warm_up(Languages(), [plain])
+        assert warmed == []
+        await warm_up(Languages(), [plain, nested])
+        assert warmed == [["slow"]]
 
     run(main)

@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from types import SimpleNamespace
+from typing import Any
 
-from engine.flow import Generation, Node, Process, State
+from engine.flow import Generation, Node, OneToOne, Process, State
 from engine.graph.departure import Departure, Departures
+from engine.graph.scheme import Codec
+from engine.spec.schema import NodeSpec
 
 
 def leave(born: int, generation: Generation) -> Departure:
@@ -108,7 +112,7 @@ def test_a_process_that_cannot_reach_what_leaves_goes_on(run, bench) -> None:
     async def main() -> None:
         it = bench(drain=0.0)
         await it.put("""
-- {kind: record, name: a, tag: a, ports: {out: [{name: b}]}}
+- {kind: record, name: a, tag: a, ports: {out: [{name: b}], term: [{name: other}]}}
 - {kind: record, name: b, tag: b}
 - {kind: record, name: other, tag: one}
 """)
@@ -119,7 +123,7 @@ def test_a_process_that_cannot_reach_what_leaves_goes_on(run, bench) -> None:
         await asyncio.sleep(0)
         await asyncio.sleep(0.01)
         assert near.state is State.CANCELLING
-        assert far.state is State.RUNNING
+        assert far.state is State.RUNNING, "only the term flow of its node leads there, and no packet of its own"
         near.exit()
         far.exit()
         await it.close()
@@ -139,3 +143,97 @@ def test_a_change_after_which_nothing_leaves_cancels_nobody(run, bench) -> None:
         await it.close()
 
     run(main)
+
+
+def test_a_term_flow_finds_the_nodes_that_it_leads_to(run, bench) -> None:
+    """They may have come later than the node itself, and nobody else may hold them."""
+
+    async def main() -> None:
+        it = bench()
+        outer = "- {kind: record, name: outer, tag: outer, ports: {term: [{name: middle}]}}"
+        await it.put(f"{outer}\n- {{kind: record, name: middle, tag: middle, ports: {{out: [{{name: inner}}]}}}}")
+        await it.put("- {kind: record, name: inner, tag: inner1}")
+        process = it.process()
+        await it.put("- {kind: record, name: inner, tag: inner2}")
+        await it.put("", deleted=["outer", "middle", "inner"])
+        it.take_diary()
+        for _ in range(5):
+            await asyncio.sleep(0)
+        assert it.take_diary() == []
+        process.exit()
+        await it.table.departures.join()
+        assert it.take_diary() == ["unload inner1", "hook middle", "unload outer", "unload middle", "unload inner2"]
+
+    run(main)
+
+
+def test_nodes_wait_for_all_that_a_term_flow_has_set_off(run, bench) -> None:
+    """A cache behind it, say, fetches in a process of its own."""
+
+    async def main() -> None:
+        it = bench()
+        flights: list[Process] = []
+        it.scheme.codecs["flight"] = Codec(kind="flight", spec=NodeSpec, compile=lambda _spec, _ctx: Flight(flights))
+        await it.put("""
+- {kind: record, name: outer, tag: outer, ports: {term: [{name: b}]}}
+- {kind: flight, name: b}
+- {kind: record, name: c, tag: c}
+""")
+        it.take_diary()
+        await it.put("", deleted=["outer", "b", "c"])
+        for _ in range(10):
+            await asyncio.sleep(0)
+        assert "unload outer" not in it.diary
+        flights[0].exit()
+        await it.table.departures.join()
+        assert "unload outer" in it.diary
+
+    run(main)
+
+
+def test_a_term_flow_that_does_not_end_is_left_behind(run, bench, monkeypatch) -> None:
+    monkeypatch.setattr("engine.graph.table.INIT_TIMEOUT", 0.0)
+    monkeypatch.setattr("engine.graph.table.UNLOAD_TIMEOUT", 0.01)
+
+    async def main() -> None:
+        it = bench()
+        gate = asyncio.get_running_loop().create_future()
+        it.scheme.codecs["stubborn"] = Codec(kind="stubborn", spec=NodeSpec, compile=lambda _spec, _ctx: Stubborn(gate))
+        await it.put("""
+- {kind: record, name: outer, tag: outer, ports: {term: [{name: b}]}}
+- {kind: stubborn, name: b}
+""")
+        await it.put("", deleted=["outer", "b"])
+        async with asyncio.timeout(20):
+            await it.table.departures.join()
+        assert "unload outer" in it.diary
+        assert [event for event, _ in it.log.events if event == "process.left_behind"]
+        gate.set_result(None)
+        while len(asyncio.all_tasks()) > 1:
+            await asyncio.sleep(0)
+
+    run(main)
+
+
+class Flight(OneToOne):
+    def __init__(self, flights: list[Process]) -> None:
+        super().__init__()
+        self.flights = flights
+
+    def action(self, payload: Any, process: Process) -> Any:
+        self.flights.append(Process(process.generation))
+        return payload
+
+
+class Stubborn(OneToOne):
+    """Does not let itself be cancelled."""
+
+    def __init__(self, gate: asyncio.Future[None]) -> None:
+        super().__init__()
+        self.gate = gate
+
+    async def action(self, payload: Any, process: Process) -> Any:
+        while not self.gate.done():
+            with contextlib.suppress(asyncio.CancelledError):
+                await asyncio.wait((self.gate,))
+        return payload

@@ -8,6 +8,7 @@ import gc
 import pytest
 
 from engine.flow import Process
+from engine.graph import reconcile as reconcile_module
 from engine.graph.reconcile import Changes, reconcile
 from engine.spec.model import parse_spec
 
@@ -266,6 +267,70 @@ def test_a_cancelled_reconcile_leaves_the_current_generation_as_it_was(run, benc
         assert it.take_diary()[-2:] == ["hook hold", "unload a2"]
         port = it.table.find("a").running.node.out_port("out")
         assert port.at(99) == ()
+
+    run(main)
+
+
+def test_a_reconcile_that_is_cancelled_while_it_gives_up_unloads_all_that_it_has_loaded(run, bench) -> None:
+    async def main() -> None:
+        it = bench()
+        gate = asyncio.get_running_loop().create_future()
+        unload = it.table.unload
+
+        async def slow(departure, *, term=True):
+            await gate
+            await unload(departure, term=term)
+
+        it.table.unload = slow
+        task = asyncio.ensure_future(
+            it.put("- {kind: record, name: a, tag: good}\n- {kind: record, name: b, tag: bad, fail: load}")
+        )
+        while "load bad" not in it.diary:
+            await asyncio.sleep(0)
+        await asyncio.sleep(0)
+        task.cancel()
+        await asyncio.sleep(0)
+        task.cancel()
+        await asyncio.sleep(0)
+        gate.set_result(None)
+        with pytest.raises(asyncio.CancelledError):
+            await task
+        assert it.take_diary() == ["load good", "load bad", "unload bad", "unload good"]
+        assert it.table.find("a").running is None
+        await it.put("- {kind: record, name: c, tag: c}")
+        assert it.states() == {"a": ("active", 1), "b": ("failed", None), "c": ("active", 2)}
+        await it.close()
+
+    run(main)
+
+
+def test_a_reconcile_that_is_cancelled_between_two_attempts_unloads_what_the_first_has_loaded(
+    run, bench, monkeypatch
+) -> None:
+    calls: list[set[str]] = []
+
+    async def choose(table, region):
+        calls.append(region)
+        if len(calls) == 2:
+            await asyncio.get_running_loop().create_future()
+        return await real(table, region)
+
+    real = reconcile_module.choose
+    monkeypatch.setattr(reconcile_module, "choose", choose)
+
+    async def main() -> None:
+        it = bench()
+        calls.clear()
+        task = asyncio.ensure_future(
+            it.put("- {kind: record, name: a, tag: good}\n- {kind: record, name: b, tag: bad, fail: load}")
+        )
+        while len(calls) < 2:
+            await asyncio.sleep(0)
+        task.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await task
+        assert it.take_diary() == ["load good", "load bad", "unload bad", "unload good"]
+        await it.close()
 
     run(main)
 

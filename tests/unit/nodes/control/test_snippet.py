@@ -5,7 +5,7 @@ from datetime import timedelta
 
 import pytest
 
-from engine.errors import Code, DiagnosticsError, ErrorValue
+from engine.errors import Code, DiagnosticsError, ErrorValue, InvalidError
 from engine.flow import Mode
 
 WAITING = "{kind: snippet, name: a, language: slow, code: self + 1}"
@@ -142,6 +142,17 @@ def test_code_that_does_not_compile_is_told_with_its_place(bench):
 def test_an_unknown_language_is_told(bench):
     with pytest.raises(DiagnosticsError, match="nolang"):
         bench.one("{kind: snippet, name: a, language: nolang, code: self}")
+
+
+def test_an_option_that_the_language_cannot_honour_is_told_at_its_field(bench, monkeypatch):
+    def refuse(*_args):
+        raise InvalidError("unknown engine 'rhino'", hint="use v8", details={"option": "engine"})
+
+    monkeypatch.setattr(bench.languages, "compile", refuse)
+    with pytest.raises(DiagnosticsError) as caught:
+        bench.one("{kind: snippet, name: a, code: self, engine: rhino}")
+    [found] = caught.value.diagnostics
+    assert (found.path, found.rule, found.hint) == (("engine",), "invalid-field", "use v8")
 
 
 def test_code_is_required(bench):
