@@ -10,6 +10,7 @@ import subprocess
 import sys
 import threading
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from queue import Empty, Queue
 from typing import Any
@@ -153,13 +154,13 @@ class Daemon:
         )
 
 
-@pytest.fixture
-def start(tmp_path: Path) -> Iterator[Callable[..., Daemon]]:
-    """Start daemons in the test's folder; they are killed at its end."""
+@contextmanager
+def daemons(folder: Path) -> Iterator[Callable[..., Daemon]]:
+    """A way to start daemons in `folder`; they are killed at the end."""
     running: list[Daemon] = []
 
     def make(*arguments: str, environ: dict[str, str] | None = None, program: list[str] | None = None) -> Daemon:
-        daemon = Daemon(tmp_path, *arguments, environ=environ, program=program)
+        daemon = Daemon(folder, *arguments, environ=environ, program=program)
         running.append(daemon)
         return daemon
 
@@ -169,6 +170,20 @@ def start(tmp_path: Path) -> Iterator[Callable[..., Daemon]]:
 
 
 @pytest.fixture
+def start(tmp_path: Path) -> Iterator[Callable[..., Daemon]]:
+    """Start daemons in the test's folder; they are killed at its end."""
+    with daemons(tmp_path) as make:
+        yield make
+
+
+@pytest.fixture(scope="module")
+def start_shared(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[..., Daemon]]:
+    """Start daemons that serve several tests of one module, in a folder of its own."""
+    with daemons(tmp_path_factory.mktemp("shared")) as make:
+        yield make
+
+
+@pytest.fixture(scope="session")
 def http() -> Callable[..., Answer]:
     return call
 
