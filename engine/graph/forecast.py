@@ -87,7 +87,7 @@ async def forecast(table: Table, changes: Changes) -> list[Effect]:
 
 async def imagine(namespace: str, compiler: SpecCompiler, specs: Iterable[Spec], values: Iterable[Value] = ()) -> Table:
     """The table that these specs would make, with nothing loaded: for a forecast where no daemon can be asked."""
-    table = Table(namespace, compiler, log=Silence(), passive=True)
+    table = Table(namespace, compiler, log=Silence())
     region, picks, obstacles = await _decide(table, Changes(specs=list(specs), values=list(values)))
     settle(table, region, picks, obstacles)
     for symbol in picks.values():
@@ -121,10 +121,10 @@ async def _decide(table: Table, changes: Changes) -> tuple[set[str], Picks, dict
     refresh(table, region)
     while True:
         picks, obstacles = await choose(table, region)
-        clashes = Plan(table, table.current, picks).clashes()
-        if not clashes:
+        flaws = Plan(table, table.current, picks).flaws()
+        if not flaws:
             return region, picks, obstacles
-        reject(table, LoadErrors(clashes))
+        reject(table, LoadErrors(flaws))
 
 
 def _effect(base: Table, sketch: Table, entry: Entry, picks: Picks, *, obstacle: Obstacle | None) -> Effect:

@@ -14,6 +14,7 @@ from engine.flow import Generation, InPort, Node, OutPort
 from engine.flow.exchange import is_being_cancelled
 from engine.graph.choose import Picks, pick_target
 from engine.graph.departure import Departure
+from engine.graph.initial import INIT, Beginnings
 from engine.graph.order import inner_first
 from engine.graph.symbol import Symbol
 from engine.graph.table import LifecycleError, Table
@@ -46,7 +47,8 @@ class Plan:
         self._staying = {node for symbol in picks.values() if symbol is not None for node in symbol.nodes()}
         self._present = {node for symbol in self._old if symbol is not None for node in symbol.nodes()}
         self.loaded = list(loaded)
-        self._order = self._inner_first(picks, self._present)
+        self._beginnings = Beginnings(table, picks)
+        self._order = self._beginnings.first_things_first(self._inner_first(picks, self._present))
 
     @property
     def has_effect(self) -> bool:
@@ -117,16 +119,22 @@ class Plan:
         if failed:
             raise LoadErrors(failed)
 
-    def clashes(self) -> dict[str, tuple[Symbol, ErrorValue]]:
-        """The symbols that want what another one has, found without loading anything."""
+    def flaws(self) -> dict[str, tuple[Symbol, ErrorValue]]:
+        """The symbols that could never be loaded like this, found without loading anything.
+
+        They want what another one has, or their `init` flows wait for each other.
+        """
         claims = self._claims()
         failed: dict[str, tuple[Symbol, ErrorValue]] = {}
         for symbol in self._order:
-            for part in symbol.symbols():
-                error = self._claim(part, claims) if part.node not in self._present else None
-                if error is not None:
-                    failed[symbol.id] = symbol, error
-                    break
+            parts = [part for part in symbol.symbols() if part.node not in self._present]
+            if self.table.passive and symbol.codec.trigger:
+                continue  # it never begins
+            errors = [error for part in parts if (error := self._claim(part, claims)) is not None]
+            if parts and INIT in symbol.links and (cycle := self._beginnings.cycle(symbol)) is not None:
+                errors.append(cycle)
+            if errors:
+                failed[symbol.id] = symbol, errors[0]
         return failed
 
     async def give_up(self, failed: dict[str, tuple[Symbol, ErrorValue]]) -> None:

@@ -4,7 +4,8 @@
 
 1. take in the changes and compile what is new, which disturbs nobody (:mod:`~engine.graph.intake`),
 2. choose for every spec that the change can reach the revision that can run (:mod:`~engine.graph.choose`),
-3. lay their links under the number of a candidate generation, which nobody follows yet (:mod:`~engine.graph.plan`),
+3. look for what could never be loaded, and lay links under the number of a candidate generation, which nobody follows
+   yet (:mod:`~engine.graph.plan`),
 4. load new nodes, inner ones first, with their `init` flows pinned to the candidate,
 5. publish: one assignment, with no await beside it,
 6. let the nodes that are no longer part of it go, when the last process that can reach them has ended
@@ -63,8 +64,10 @@ async def reconcile(table: Table, changes: Changes) -> Report:
                 await plan.drop(strays)
                 renew(table, strays, region)
                 continue
-            await plan.lay_links()
             try:
+                if flaws := plan.flaws():
+                    raise LoadErrors(flaws)
+                await plan.lay_links()
                 await plan.load()
             except LoadErrors as error:
                 await plan.give_up(error.failed)

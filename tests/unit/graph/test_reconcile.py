@@ -465,3 +465,46 @@ def test_a_spec_whose_old_revision_others_need_can_be_replaced_by_another_of_its
         await it.close()
 
     run(main)
+
+
+def test_init_flows_that_wait_for_each_other_are_refused_and_nothing_moves(run, bench) -> None:
+    async def main() -> None:
+        it = bench()
+        await it.put("- {kind: record, name: a, tag: a}")
+        generation = it.table.current
+        report = await it.put("""
+- {kind: record, name: a, tag: new, ports: {init: [{name: via}]}}
+- {kind: record, name: via, tag: via, ports: {out: [{name: b}]}}
+- {kind: record, name: b, tag: b, ports: {init: [{name: a}]}}
+""")
+        reasons = {status.name: (status.state, status.reason) for status in report.failed}
+        assert reasons["a"] == ("failed", "its init flow leads to record/b, whose init flow leads back to it")
+        assert reasons["b"] == ("failed", "its init flow leads to record/a, whose init flow leads back to it")
+        assert reasons["via"][0] == "pending"
+        [found] = next(status.diagnostics for status in report.failed if status.name == "a")
+        assert (found.place.line, found.place.column) == (2, 45)
+        assert it.table.current is generation
+        assert await it.ask("a") == ["a"]
+        assert "load via" not in it.take_diary()
+        await it.put("- {kind: record, name: b, tag: b}")
+        assert it.states()["a"] == ("active", 2)
+        await it.close()
+
+    run(main)
+
+
+def test_what_an_init_flow_needs_is_loaded_first_within_a_cycle(run, bench) -> None:
+    """`a` and `z` lead to each other, so that links alone say nothing about their order."""
+
+    async def main() -> None:
+        for first, second in (("a", "z"), ("z", "a")):
+            it = bench()
+            report = await it.put(f"""
+- {{kind: record, name: {first}, tag: {first}, ports: {{init: [{{name: {second}}}]}}}}
+- {{kind: record, name: {second}, tag: {second}, ports: {{out: [{{name: {first}}}]}}}}
+""")
+            assert report.failed == []
+            assert it.take_diary()[:2] == [f"load {second}", f"load {first}"]
+            await it.close()
+
+    run(main)
