@@ -1,7 +1,8 @@
 """The loader: keeps a table in step with a store.
 
 It opens the watch, then lists, then applies both in order, so that no change falls into the gap. A burst of changes
-becomes one plan: every revision is seen in order, a published generation may skip some that lie between.
+becomes one plan, up to the point where one of them writes something anew that the burst has written already. The
+revision before is then published first: if the newer one cannot run, it is the last good one, and must not be skipped.
 
 The loader's task owns every reload. A flow that changes the specs which serve it writes to the store and gets its answer;
 the change comes back here, and the next request meets the new flow.
@@ -13,13 +14,14 @@ from __future__ import annotations
 
 import asyncio
 import random
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from time import monotonic
 from uuid import NAMESPACE_URL, uuid5
 
 from engine.errors import DiagnosticsError, UnavailableError
 from engine.flow.exchange import is_being_cancelled
 from engine.graph.context import Log
+from engine.graph.forecast import Effect, forecast
 from engine.graph.reconcile import Changes, Report, reconcile
 from engine.graph.status import Status
 from engine.graph.table import Table
@@ -114,6 +116,10 @@ class Loader:
         self.ready.set()
         return report
 
+    async def forecast(self, changes: Changes) -> list[Effect]:
+        """What :meth:`apply` would do; nothing is done."""
+        return await forecast(self.table, self._with_builtin(changes))
+
     # --- the store
 
     async def _list(self) -> None:
@@ -167,9 +173,9 @@ class Loader:
                 continue
             self._find()
             fresh = [batch for batch in batches if batch.revision > self.revision]
-            if fresh:
-                await self.apply(self._changes([change for batch in fresh for change in batch.changes]))
-                self.revision = fresh[-1].revision
+            for plan in _plans(fresh):
+                await self.apply(self._changes([change for batch in plan for change in batch.changes]))
+                self.revision = plan[-1].revision
 
     async def _gather(self, watch: Watch, first: Batch | Resync) -> list[Batch] | None:
         """The batches that come in one burst; None if the loader must list again."""
@@ -190,7 +196,7 @@ class Loader:
                 return batches
 
     def _changes(self, changes: Sequence[Change]) -> Changes:
-        """What a burst comes to: the last word on every document."""
+        """What a plan comes to: the last word on every document."""
         last: dict[tuple[str, str], Change] = {}
         for change in changes:
             last[change.resource, change.id] = change
@@ -281,6 +287,32 @@ class Loader:
                 leaving=len(report.leaving),
                 milliseconds=round(report.seconds * 1000, 2),
             )
+
+
+def _plans(batches: Sequence[Batch]) -> Iterator[list[Batch]]:
+    """The batches of a burst in order, as few plans as there can be if none puts something over what it has put.
+
+    It is the same thing by its id, or by its name: a successor takes over from what runs, too. What one batch deletes and
+    a later one makes again is one plan all the same: it need not be gone in between.
+    """
+    plan: list[Batch] = []
+    written: set[tuple[str, ...]] = set()
+    for batch in batches:
+        puts = {handle for change in batch.changes if change.action == "put" for handle in _handles(change)}
+        if not written.isdisjoint(puts):
+            yield plan
+            plan, written = [], set()
+        plan.append(batch)
+        written.difference_update(*map(_handles, batch.changes))
+        written |= puts
+    if plan:
+        yield plan
+
+
+def _handles(change: Change) -> list[tuple[str, ...]]:
+    """By what a document is known: its id, and its name if it has one."""
+    by_id = (change.resource, change.id)
+    return [by_id] if change.name is None else [by_id, (change.resource, change.namespace, change.name)]
 
 
 def _is_news(new: Spec | Value, old: Spec | Value | None) -> bool:

@@ -17,7 +17,7 @@ from engine.graph.choose import Picks, choose, pick_target
 from engine.graph.compile import SpecCompiler
 from engine.graph.intake import Changes, reach, refresh, take_in
 from engine.graph.obstacle import Obstacle
-from engine.graph.plan import LoadErrors, Plan
+from engine.graph.plan import Plan
 from engine.graph.reconcile import reject, settle
 from engine.graph.sketch import Silence, Sketch
 from engine.graph.symbol import Symbol
@@ -124,7 +124,7 @@ async def _decide(table: Table, changes: Changes) -> tuple[set[str], Picks, dict
         flaws = Plan(table, table.current, picks).flaws()
         if not flaws:
             return region, picks, obstacles
-        reject(table, LoadErrors(flaws))
+        reject(table, flaws, table.flawed)
 
 
 def _effect(base: Table, sketch: Table, entry: Entry, picks: Picks, *, obstacle: Obstacle | None) -> Effect:

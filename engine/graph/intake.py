@@ -35,6 +35,7 @@ async def take_in(table: Table, changes: Changes) -> None:
     coming = {spec.id: spec for spec in changes.specs}
     leaving = [entry for id in changes.deleted if id not in coming and (entry := table.entries.get(id)) is not None]
     heirs = {spec.name: spec for spec in changes.specs if spec.name is not None and spec.id not in table.entries}
+    recompile |= {id: table.entries[id].spec for id in table.flawed}
     for entry in leaving:
         recompile.pop(entry.spec.id, None)
         heir = heirs.pop(entry.spec.name, None) if entry.spec.name is not None else None
@@ -71,6 +72,7 @@ def compile_entry(table: Table, entry: Entry) -> None:
     """Compile the newest revision of a spec; what runs of an older one lends its nodes."""
     entry.candidate, entry.obstacle, entry.spent = None, None, False
     table.unloadable.discard(entry.spec.id)
+    table.flawed.discard(entry.spec.id)
     try:
         bound = bind(entry.spec, table.value, table.environment)
         entry.used_values = bound.used_values

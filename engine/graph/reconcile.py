@@ -22,11 +22,13 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from time import perf_counter
 
+from engine.errors import ErrorValue
 from engine.graph.choose import Picks, choose
 from engine.graph.intake import Changes, reach, refresh, renew, take_in
 from engine.graph.obstacle import Obstacle
 from engine.graph.plan import LoadErrors, Plan
 from engine.graph.status import Status
+from engine.graph.symbol import Symbol
 from engine.graph.table import Entry, Table
 
 __all__ = ["Changes", "Report", "reconcile"]
@@ -64,14 +66,15 @@ async def reconcile(table: Table, changes: Changes) -> Report:
                 await plan.drop(strays)
                 renew(table, strays, region)
                 continue
+            if flaws := plan.flaws():
+                reject(table, flaws, table.flawed)
+                continue
+            await plan.lay_links()
             try:
-                if flaws := plan.flaws():
-                    raise LoadErrors(flaws)
-                await plan.lay_links()
                 await plan.load()
             except LoadErrors as error:
                 await plan.give_up(error.failed)
-                reject(table, error)
+                reject(table, error.failed, table.unloadable)
                 continue
         except BaseException:
             if plan is not None:
@@ -92,13 +95,13 @@ async def reconcile(table: Table, changes: Changes) -> Report:
     return report
 
 
-def reject(table: Table, error: LoadErrors) -> None:
-    """Treat the revisions that could not be loaded as failed; those that run, if any, go on."""
-    for id, (_, value) in error.failed.items():
+def reject(table: Table, failed: dict[str, tuple[Symbol, ErrorValue]], noted: set[str]) -> None:
+    """Treat revisions that could not be loaded as failed, and note their ids; those that run, if any, go on."""
+    for id, (_, value) in failed.items():
         entry = table.entries[id]
         table.unindex(entry)
         entry.candidate, entry.obstacle = None, Obstacle.of_load(value)
-        table.unloadable.add(id)
+        noted.add(id)
         table.index(entry)
 
 

@@ -78,6 +78,7 @@ class Sketch(Table):
         self.values = dict(base.values)
         self.claims = dict(base.claims)
         self.unloadable = set(base.unloadable)
+        self.flawed = set(base.flawed)
         self.needed = set(base.needed)
         self.unsettled = Unsettled()
         self.unsettled.ids |= base.unsettled.ids

@@ -123,6 +123,8 @@ class Table:
         """Which symbol's node has what no other may have, an address say."""
         self.unloadable: set[str] = set()
         """Specs whose newest revision compiles, but whose node could not be loaded: a port in use may become free."""
+        self.flawed: set[str] = set()
+        """Specs whose newest revision could not even be tried beside the others: every change may be what it waits for."""
         self.needed: set[str] = set()
         """Specs whose older revision runs on because another spec needs a port of it."""
         self.unsettled = Unsettled()
@@ -227,6 +229,7 @@ class Table:
         """The spec is gone, or another one has taken its place."""
         self.unindex(entry)
         self.unloadable.discard(entry.spec.id)
+        self.flawed.discard(entry.spec.id)
         self.needed.discard(entry.spec.id)
         del self.entries[entry.spec.id]
 

@@ -19,7 +19,10 @@ What follows for changes, whatever the order in which one publish calls `activat
 * *swapped* ports: each new node joins the other's endpoint; no socket is closed or bound;
 * *renamed*: a new node with the same address, just as replaced;
 * *removed*: steps 3 and 4; *added again* meanwhile: `join` binds the address anew;
-* *never published*: step 1, then step 4. Nobody noticed.
+* *never published*: step 1, then step 4. Nobody noticed;
+* *another host on the same port*: refused by the system as long as the old socket is open, and the old node serves on.
+  Two such sockets can be made to live side by side (`SO_REUSEPORT` while the second is bound), but closing the first
+  resets the connections that wait in its queue, and a change must lose none.
 
 Two nodes that stay active on one address contradict each other. The newer one answers, the log says so, and when it
 goes the older one has the address back.
@@ -221,7 +224,10 @@ def _refused(host: str, port: int, error: OSError) -> WeirError:
     elif error.errno is not None:
         reason = os.strerror(error.errno).lower()
         hint = {
-            errno.EADDRINUSE: "stop what listens there, or choose another `port`",
+            errno.EADDRINUSE: (
+                "stop what listens there, or choose another `port`; a listener that is to move to another `host` "
+                "on its own port must be deleted first"
+            ),
             errno.EACCES: "ports below 1024 need the right to bind them",
             errno.EADDRNOTAVAIL: "no network interface of this machine has the address: check `host`",
         }.get(error.errno)

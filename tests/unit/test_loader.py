@@ -165,3 +165,50 @@ async def test_a_burst_is_one_plan(world):
     await world.store.apply([PutSpec(spec(name=f"n{i}", tag="x")) for i in range(50)])
     await world.until(lambda: world.tag("n49") == "x")
     assert world.said("generation.published") == 1
+
+
+async def test_a_revision_that_works_is_not_skipped_for_one_that_does_not(world):
+    await world.put(name="a", tag="one")
+    loader = world.runtime.start(world.store)
+    await loader.ready.wait()
+    world.broken["bad"] = WeirError("the port is in use")
+    # Both come in one burst.
+    await world.put(name="a", tag="two")
+    await world.put(name="a", tag="bad")
+    await world.until(lambda: world.state("a") == "failed")
+    assert world.tag("a") == "two"
+
+
+async def test_a_spec_that_takes_over_and_is_broken_at_once_runs_as_it_took_over(world):
+    before = await world.put(name="before", tag="one")
+    loader = world.runtime.start(world.store)
+    await loader.ready.wait()
+    world.broken["bad"] = WeirError("the port is in use")
+    # Both come in one burst.
+    await world.store.apply([DeleteSpec(id=before.id), PutSpec(spec(name="after", tag="two"))])
+    await world.put(name="after", tag="bad")
+    await world.until(lambda: world.state("after") == "failed")
+    assert world.tag("after") == "two"
+
+
+async def test_what_is_deleted_and_made_again_in_one_burst_is_never_gone(world):
+    outcome = await world.put(name="a", tag="one")
+    loader = world.runtime.start(world.store)
+    await loader.ready.wait()
+    published = world.said("generation.published")
+    await world.store.apply([DeleteSpec(id=outcome.id)])
+    await world.put(id=outcome.id, name="a", tag="two")
+    await world.until(lambda: world.tag("a") == "two")
+    assert world.said("generation.published") == published + 1
+
+
+async def test_a_revision_that_works_is_not_skipped_for_a_successor_that_does_not(world):
+    outcome = await world.put(name="a", tag="one")
+    loader = world.runtime.start(world.store)
+    await loader.ready.wait()
+    world.broken["bad"] = WeirError("the port is in use")
+    # Both come in one burst; the second is another spec of the same name.
+    await world.put(name="a", tag="two")
+    await world.store.apply([DeleteSpec(id=outcome.id), PutSpec(spec(name="a", tag="bad"))])
+    await world.until(lambda: world.state("a") == "failed")
+    assert world.tag("a") == "two"

@@ -60,7 +60,7 @@ def apply(runtime):
         revision += 1
         specs = [
             dataclasses.replace(spec, id=f"id-{spec.kind}-{spec.name}", namespace="default", revision=revision)
-            for spec in parse_specs(text)
+            for spec in (parse_specs(text) if text else [])
         ]
         report = await reconcile(runtime.table, Changes(specs=specs, deleted=[f"id-{each}" for each in delete]))
         return [str(status.reason) for status in report.failed]
@@ -150,6 +150,22 @@ async def test_a_port_that_is_taken_leaves_the_old_listener(world, apply, ports)
         taken.listen()
         [reason] = await apply(web(ports[1], "a"))
     assert f"listener/web cannot listen on 127.0.0.1:{ports[1]}: address already in use" in reason
+    assert (await (await world.connect(At(ports[0]))).ask()).body == b"one"
+
+
+async def test_a_listener_that_changes_only_its_host_serves_on_where_it_was(world, runtime, apply, ports):
+    elsewhere = web(ports[0], "a").replace("port:", "host: 0.0.0.0, port:", 1)
+    await apply(web(ports[0], "a") + text("a", "one"))
+    client = await world.connect(At(ports[0]))
+    await client.ask()
+    [reason] = await apply(elsewhere)
+    assert f"listener/web cannot listen on 0.0.0.0:{ports[0]}: address already in use" in reason
+    status = runtime.table.find("web").status
+    assert any("must be deleted first" in (each.hint or "") for each in status.diagnostics)
+    assert (await client.ask()).body == b"one"
+    await apply("", delete=["listener-web"])
+    await runtime.table.departures.join()
+    assert await apply(elsewhere) == []
     assert (await (await world.connect(At(ports[0]))).ask()).body == b"one"
 
 
