@@ -17,7 +17,10 @@ from engine.graph.context import Log
 from engine.graph.symbol import Symbol
 
 LOOK_AGAIN = 1.0
-"""Seconds, at least, between two looks at the processes of an old generation."""
+"""Seconds, at least, between two looks at who keeps a node whose time is over."""
+
+_EARLY = 0.001
+"""Seconds that a timer may be early."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,10 +40,9 @@ class Departure:
 class Departures:
     """Who is on the way out, and the generations whose processes they wait for.
 
-    `unload` is called for one node at a time. Processes that can still reach a node which is on its way out `drain`
-    seconds after their generation was superseded are cancelled; those that cannot go on for as long as they like.
-    After as long again those that still run are reported, and left behind. `moved` is called when an older generation
-    is not needed any more.
+    `unload` is called for one node at a time. Processes that can still reach a node `drain` seconds after it was
+    replaced are cancelled; those that cannot go on for as long as they like. After as long again those that still run
+    are reported, and left behind. `moved` is called when an older generation is not needed any more.
     """
 
     def __init__(
@@ -56,8 +58,11 @@ class Departures:
         self._log = log
         self._drain = drain
         self._waiting: dict[Node, Departure] = {}
+        self._since: dict[Node, float] = {}
+        self._overdue: set[Node] = set()
+        self._looked_at = 0.0
         self._superseded: list[Generation] = []
-        self._timers: dict[int, asyncio.TimerHandle] = {}
+        self._timer: asyncio.TimerHandle | None = None
         self._task: asyncio.Task[None] | None = None
         self._idle = asyncio.Event()
         self._idle.set()
@@ -79,11 +84,12 @@ class Departures:
 
     def supersede(self, generation: Generation, leaving: Iterable[Departure]) -> None:
         """A new generation is published; `generation` was the current one until now."""
-        self._waiting.update((departure.node, departure) for departure in leaving)
+        now = asyncio.get_running_loop().time()
+        for departure in leaving:
+            self._waiting[departure.node] = departure
+            self._since[departure.node] = now
         if generation.live:
             self._superseded.append(generation)
-            loop = asyncio.get_running_loop()
-            self._timers[generation.number] = loop.call_later(self._drain(), self._over_limit, generation)
         self._collect()
 
     def drained(self, generation: Generation) -> None:
@@ -91,9 +97,6 @@ class Departures:
         if generation not in self._superseded:
             return
         self._superseded.remove(generation)
-        timer = self._timers.pop(generation.number, None)
-        if timer is not None:
-            timer.cancel()
         self._collect()
         self._moved()
 
@@ -108,6 +111,7 @@ class Departures:
             self._idle.clear()
         elif self._task is None:
             self._idle.set()
+        self._set_timer()
 
     def _free(self) -> list[Departure]:
         """Those that nobody can reach any more, outer ones first.
@@ -131,32 +135,50 @@ class Departures:
                         await self._unload(departure)
                     finally:
                         del self._waiting[departure.node]
+                        del self._since[departure.node]
+                        self._overdue.discard(departure.node)
                 self._moved()
         finally:
             self._task = None
             self._collect()
 
-    def _over_limit(self, generation: Generation) -> None:
-        """The time to drain is over: cancel the processes that keep a node from leaving."""
-        drain = self._drain()
-        loop = asyncio.get_running_loop()
-        # The others may go on, until something that they can reach is to go, too.
-        self._timers[generation.number] = loop.call_later(max(drain, LOOK_AGAIN), self._over_limit, generation)
-        processes = self._keeping(generation)
-        if not processes:
+    def _set_timer(self) -> None:
+        """Look when the next node has had its time; those that had it are looked at again now and then."""
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+        if not self._waiting or not self._superseded:
             return
+        drain = self._drain()
+        times = [since + drain for node, since in self._since.items() if node not in self._overdue]
+        if self._overdue:
+            times.append(self._looked_at + max(drain, LOOK_AGAIN))
+        self._timer = asyncio.get_running_loop().call_at(min(times), self._look)
+
+    def _look(self) -> None:
+        """Cancel the processes that keep a node whose time is over."""
+        now, drain = asyncio.get_running_loop().time(), self._drain()
+        self._looked_at = now
+        self._overdue |= {node for node, since in self._since.items() if since + drain <= now + _EARLY}
+        for generation in tuple(self._superseded):
+            processes = self._keeping(generation)
+            if processes:
+                self._end(generation, processes, drain)
+        self._set_timer()
+
+    def _end(self, generation: Generation, processes: list[Process], drain: float) -> None:
         self._log.warning("generation.drain_exceeded", generation=generation.number, processes=len(processes))
-        loop.call_later(drain, self._leave_behind, generation, processes)
+        asyncio.get_running_loop().call_later(drain, self._leave_behind, generation, processes)
         reason = ErrorValue(Code.CANCELLED.title, Code.CANCELLED, (ErrorValue("the drain limit is over"),))
         for process in processes:
             process.cancel(reason)
 
     def _keeping(self, generation: Generation) -> list[Process]:
-        """The processes of a generation that can reach a node which is on its way out.
+        """The processes of a generation that can reach a node whose time is over.
 
         One that came from outside may reach any. A node that made processes itself is reached by them.
         """
-        gone = {each.node for each in self._waiting.values() if each.waits_for([generation])}
+        gone = {node for node in self._overdue if self._waiting[node].waits_for([generation])}
         if not gone:
             return []
         makers = {process.maker for process in generation.live if process.maker is not None}

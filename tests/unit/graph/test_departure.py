@@ -81,9 +81,9 @@ def test_a_drained_generation_needs_no_timer(run, bench) -> None:
         await it.put("- {kind: record, name: a, tag: a}")
         process = it.process()
         await it.put("", deleted=["a"])
-        assert it.table.departures._timers
+        assert it.table.departures._timer
         process.exit()
-        assert not it.table.departures._timers
+        assert not it.table.departures._timer
         await it.table.departures.join()
 
     run(main)
@@ -126,6 +126,30 @@ def test_a_process_that_cannot_reach_what_leaves_goes_on(run, bench) -> None:
         assert far.state is State.RUNNING, "only the term flow of its node leads there, and no packet of its own"
         near.exit()
         far.exit()
+        await it.close()
+
+    run(main)
+
+
+def test_the_limit_of_a_node_begins_when_it_is_replaced_not_with_an_earlier_change(run, bench) -> None:
+    async def main() -> None:
+        it = bench(drain=100.0)
+        await it.put("- {kind: record, name: a, tag: a}\n- {kind: record, name: other, tag: one}")
+        holder, process = it.process(), Process(it.table.current)  # the first keeps `other`
+        process.maker = holder.maker = it.table.find("a").running.node
+        await it.put("- {kind: record, name: other, tag: two}")
+        departures = it.table.departures
+        [(other, began)] = departures._since.items()
+        departures._since[other] = began - 200
+        await it.put("- {kind: record, name: a, tag: anew}")
+        departures._look()
+        assert process.state is State.RUNNING
+        for node in departures._since:
+            departures._since[node] -= 200
+        departures._look()
+        assert process.state is State.CANCELLING
+        process.exit()
+        holder.exit()
         await it.close()
 
     run(main)
