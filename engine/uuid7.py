@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import os
 import time
-from uuid import UUID
 
 _VERSION = 0x7 << 76
 _VARIANT = 0b10 << 62
@@ -22,4 +21,5 @@ def uuid7(nanoseconds: int | None = None) -> str:
     fraction = (rest << 12) // 1_000_000
     chance = int.from_bytes(os.urandom(8), "big") & ((1 << 62) - 1)
     number = (milliseconds & ((1 << 48) - 1)) << 80 | _VERSION | fraction << 64 | _VARIANT | chance
-    return str(UUID(int=number))
+    text = f"{number:032x}"
+    return f"{text[:8]}-{text[8:12]}-{text[12:16]}-{text[16:20]}-{text[20:]}"

@@ -7,10 +7,15 @@ daemons in one process have two. A level that is switched off costs one empty ca
 
 from __future__ import annotations
 
+import asyncio
 import json
 import sys
+import threading
+import time
+import weakref
 from collections.abc import Mapping
 from datetime import datetime, timedelta
+from json.encoder import encode_basestring_ascii as _quote
 from typing import Any, Final, Protocol, TextIO
 
 import structlog
@@ -38,24 +43,55 @@ class Stream(Protocol):
 class Sink:
     """Writes lines to a stream. One that is gone (a closed terminal, a full disk) loses lines, and never an event's maker.
 
+    Lines of a turn of the event loop are written together at its end, or as soon as one of them is a warning or worse:
+    so a daemon that is killed has told all but what it did in that turn, and a line costs no system call of its own.
     `lost` counts the lines that could not be written.
     """
 
-    __slots__ = ("_stream", "lost")
-
     def __init__(self, stream: Stream | TextIO) -> None:
         self._stream = stream
+        self._lines: list[str] = []
+        self._writing = threading.Lock()
         self.lost = 0
+        # Where the last turn never ends: the loop was closed.
+        weakref.finalize(self, _write, stream, self._lines)
 
-    def msg(self, line: str) -> None:
-        """Write one line at once, so that a killed daemon has told all that it did."""
-        try:
-            self._stream.write(line + "\n")
-            self._stream.flush()
-        except (OSError, ValueError):  # ValueError: the stream is closed, or cannot encode the line
-            self.lost += 1
+    def soon(self, line: str) -> None:
+        """Write one line at the end of this turn of the event loop; at once, where none runs."""
+        self._lines.append(line)
+        if len(self._lines) == 1:
+            try:
+                asyncio.get_running_loop().call_soon(self.flush)
+            except RuntimeError:  # no loop runs in this thread, or it is closed
+                self.flush()
 
-    debug = info = warning = error = critical = exception = msg
+    def now(self, line: str) -> None:
+        """Write one line, and what waits before it."""
+        self._lines.append(line)
+        self.flush()
+
+    def flush(self) -> None:
+        """Write what waits."""
+        with self._writing:  # events come from threads, too
+            self.lost += _write(self._stream, self._lines)
+
+    msg = debug = info = soon
+    warning = error = critical = exception = now
+
+
+def _write(stream: Stream | TextIO, lines: list[str]) -> int:
+    """Write lines, and forget them; answers how many could not be written."""
+    count = len(lines)
+    text = "".join([f"{line}\n" for line in lines[:count]])
+    del lines[:count]
+    if not text:
+        return 0
+    try:
+        stream.write(text)
+        stream.flush()
+    except (OSError, ValueError):  # ValueError: the stream is closed, or cannot encode the line
+        return count
+    return 0
 
 
 def make_log(
@@ -72,7 +108,7 @@ def make_log(
     colors = terminal and not (environ or {}).get("NO_COLOR")
     log = structlog.wrap_logger(
         Sink(target),
-        processors=_pretty(colors) if pretty else _JSON,
+        processors=_pretty(colors) if pretty else [_JsonLine()],
         wrapper_class=structlog.make_filtering_bound_logger(settings.level),
         context_class=dict,
         cache_logger_on_first_use=True,
@@ -98,13 +134,37 @@ def _plain(value: Any) -> Any:
     return str(value)
 
 
-def _as_json(event: Any, **_: Any) -> str:
-    """One line of JSON, time and level first. A field that JSON cannot hold must not lose the event."""
-    line = {key: event.pop(key) for key in _FIRST if key in event} | event
-    try:
-        return _encode(line)
-    except (TypeError, ValueError):  # keys that are no text, data that holds itself, numbers that are none
-        return _encode({key: value if _fits(value) else repr(value) for key, value in line.items()})
+class _JsonLine:
+    """Renders an event as one line of JSON, time and level first. A field that JSON cannot hold must not lose the event.
+
+    Most fields are texts and numbers, so these go straight into the line; and the clock is put into words once a second.
+    """
+
+    def __init__(self) -> None:
+        self._second = 0
+        self._words = ""
+
+    def __call__(self, _logger: Any, method: str, event: EventDict) -> str:
+        if "exc_info" in event:
+            event = structlog.processors.format_exc_info(_logger, method, event)
+        parts = [f'{{"time":"{self._time()}","level":"{method}","event":{_quote(event.pop("event"))}']
+        for key, value in event.items():
+            kind = type(value)
+            if kind is str:
+                text = _quote(value)
+            elif kind is int or (kind is float and value - value == 0):
+                text = repr(value)
+            else:
+                text = _encode(value) if _fits(value) else _quote(repr(value))
+            parts.append(f",{_quote(key)}:{text}")
+        return "".join(parts) + "}"
+
+    def _time(self) -> str:
+        now = time.time_ns() // 1000
+        second, micro = divmod(now, 1_000_000)
+        if second != self._second:
+            self._second, self._words = second, time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(second))
+        return f"{self._words}.{micro:06d}Z"
 
 
 def _fits(value: Any) -> bool:
@@ -138,13 +198,4 @@ def _pretty(colors: bool) -> list[Processor]:
     ]
 
 
-_FIRST: Final = ("time", "level", "event")
-
 _encode: Final = json.JSONEncoder(default=_plain, separators=(",", ":"), allow_nan=False).encode
-
-_JSON: Final[list[Processor]] = [
-    structlog.processors.add_log_level,
-    structlog.processors.TimeStamper(fmt="iso", utc=True, key="time"),
-    structlog.processors.format_exc_info,
-    structlog.processors.JSONRenderer(serializer=_as_json),
-]
