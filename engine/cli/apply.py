@@ -4,24 +4,27 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import Any, Literal
 
 import click
 
+from engine.cli import outlook, trials
 from engine.cli.checking import check, harden, has_errors, nameless
 from engine.cli.connection import Connection, author, connection_options, run
 from engine.cli.console import Console, color_option, pass_console
+from engine.cli.options import Span, wait_option
 from engine.cli.selector import Selector
 from engine.cli.shown import serialize
 from engine.cli.sources import read_files, specs_of, values_of
-from engine.cli.target import Item, Known, Target, outcome, same_document
+from engine.cli.target import Item, Known, same_document
 from engine.cli.waiting import wait
 from engine.cli.wanted import RESOURCES
-from engine.errors import ConflictError, Diagnostic
-from engine.spec.fields import FieldError, duration
+from engine.errors import Diagnostic, InvalidError
 from engine.spec.model import Spec, Value
 from engine.store.query import Query
 from engine.store.record import Resource
+from engine.store.trial import check_length
 from engine.store.write import DeleteSpec, DeleteValue, Outcome, PutSpec, PutValue, Write
 
 
@@ -33,7 +36,8 @@ class Options:
     selector: Selector
     dry_run: bool
     strict: bool
-    timeout: float | None
+    timeout: timedelta | None
+    trial: timedelta | None
     message: str | None
     output: str | None
 
@@ -43,8 +47,11 @@ class Options:
 @click.option("-f", "--filename", "paths", multiple=True, required=True, help="File or folder; - is standard input.")
 @click.option("--prune", is_flag=True, help="Delete what -l selects and the files lack, in their namespaces.")
 @click.option("-l", "--selector", metavar="LABELS", help="What --prune is about, such as app=shop.")
-@click.option("--dry-run", is_flag=True, help="Check and tell, and write nothing.")
-@click.option("--wait", "timeout", is_flag=False, flag_value="30s", metavar="[TIME]", help="Wait for all daemons.")
+@click.option("--dry-run", is_flag=True, help="Tell what it would do to what runs; write nothing.")
+@wait_option
+@click.option(
+    "--confirm", "trial", type=Span(), metavar="TIME", help="Go back after so long, unless `weir confirm` says to stay."
+)
 @click.option("--strict", is_flag=True, help="Take warnings for errors.")
 @click.option("-m", "--message", help="Why, for the history.")
 @click.option("-o", "--output", type=click.Choice(["name", "json", "yaml"]), help="Print what is stored now.")
@@ -58,27 +65,36 @@ def command(
     resource: str,
     paths: tuple[str, ...],
     selector: str | None,
-    timeout: str | None,
+    trial: timedelta | None,
     **flags: Any,
 ) -> int:
     """Write specs (or values) from files: all of them, or none if anything is wrong with one.
 
     An item is found again by its id, or else by its namespace and name. One that carries the `revision` that its writer
     has seen is refused if it has another by now.
+
+    With --confirm 60s the daemon takes the change back after a minute, even one that has locked everybody out, unless
+    `weir confirm` comes before that.
     """
     if flags["prune"] != (selector is not None):
         raise click.UsageError("--prune and -l LABELS go together")
-    options = Options(selector=Selector.parse(selector), timeout=_seconds(timeout), **flags)
+    if trial is not None and flags["dry_run"]:
+        raise click.UsageError(
+            "--confirm and --dry-run exclude each other: a dry run writes nothing that could go back"
+        )
+    if trial is not None and RESOURCES[resource] == "value":
+        raise click.UsageError("values cannot be on trial: they keep no history")
+    if trial is not None:
+        _check_length(trial)
+    options = Options(selector=Selector.parse(selector), trial=trial, **flags)
     return _apply(console, connection, RESOURCES[resource], paths, options)
 
 
-def _seconds(text: str | None) -> float | None:
-    if text is None:
-        return None
+def _check_length(trial: timedelta) -> None:
     try:
-        return duration(text).total_seconds()
-    except FieldError as error:
-        raise click.BadParameter(f"{error.reason}; {error.hint}", param_hint="--wait") from error
+        check_length(trial)
+    except InvalidError as error:
+        raise click.BadParameter(f"{error.reason}; {error.hint}", param_hint="--confirm") from error
 
 
 def _apply(console: Console, connection: Connection, resource: Resource, paths: Sequence[str], options: Options) -> int:
@@ -116,7 +132,7 @@ async def _write(
     async with connection.target(author=author()) as target:
         stored = await target.items(resource, Query(namespaces=namespaces))
         known = Known(stored)
-        gone = _pruned(stored, items, known, options)
+        gone = [item for item in known.beside(items) if options.selector.admits(item.labels)] if options.prune else []
         gone_ids = {item.id for item in gone}
         staying = [item for item in stored if item.id not in gone_ids]
         problems += _checked(items, existing=staying, strict=options.strict)
@@ -126,29 +142,19 @@ async def _write(
             return 1
         writes = [*(_put(item, known) for item in items), *(_delete(item) for item in gone)]
         if options.dry_run:
-            outcomes = [
-                *(_foresee(item, known) for item in items),
-                *(outcome("deleted", item) for item in gone),
-            ]
-        else:
-            outcomes = await target.apply(writes, message=options.message)
+            outlook.tell(console, await target.foresee(writes), output=options.output, prune=True)
+            return 0
+        outcomes = await target.apply(writes, message=options.message, trial=options.trial)
         _tell(console, outcomes, options)
-        if options.timeout is not None and not options.dry_run:
-            await _wait(console, target, outcomes, options.timeout)
+        if options.trial is not None:
+            console.note(trials.begun(outcomes.trial))
+        if resource == "spec" and any(each.action == "unchanged" for each in outcomes):
+            for sentence in trials.still_tried(outcomes, await target.trials(None)):
+                console.warn(*sentence)
+        if options.timeout is not None:
+            for line in await wait(target, outcomes, timeout=options.timeout.total_seconds()):
+                console.note(line)
     return 0
-
-
-async def _wait(console: Console, target: Target, outcomes: Sequence[Outcome], timeout: float) -> None:
-    for sentence in await wait(target, outcomes, timeout=timeout):
-        console.note(sentence)
-
-
-def _pruned(stored: Sequence[Item], written: Sequence[Item], known: Known, options: Options) -> list[Item]:
-    """What the selector means and nothing that is written replaces."""
-    if not options.prune:
-        return []
-    kept = {before.id for item in written if (before := known.find(item)) is not None}
-    return [item for item in stored if item.id not in kept and options.selector.admits(item.labels)]
 
 
 def _put(item: Item, known: Known) -> Write:
@@ -165,39 +171,14 @@ def _delete(item: Item) -> Write:
     return delete(id=item.id, namespace=item.namespace, expect=item.revision)
 
 
-def _foresee(item: Item, known: Known) -> Outcome:
-    """What writing the item would do. Raises ConflictError for a stale revision, and for a name that another id holds."""
-    before = known.find(item)
-    holder = known.get(namespace=item.namespace, name=item.name)
-    if item.id and holder is not None and holder.id != item.id:
-        raise ConflictError(
-            f"the name of {item.label} belongs to the id {holder.id}",
-            place=item.place,
-            hint="leave out the id to change that one, or give this one another name",
-        )
-    if before is None:
-        return outcome("created", item)
-    if same_document(before, item):
-        return outcome("unchanged", before)
-    if item.revision and item.revision != before.revision:
-        raise ConflictError(
-            f"{item.label} is at revision {before.revision}, and the file has revision {item.revision}",
-            place=item.origin.place(("revision",)) if item.origin is not None else None,
-            hint="get it again, and apply your change to that",
-        )
-    changed = item.replace(id=before.id, revision=before.revision)
-    return outcome("configured", changed)
-
-
 def _tell(console: Console, outcomes: Sequence[Outcome], options: Options) -> None:
     kept: list[Spec | Value] = [subject for each in outcomes if each.action != "deleted" if (subject := _subject(each))]
     if options.output is not None:
         console.data(serialize(kept, options.output))
         return
-    mark = " (dry run)" if options.dry_run else ""
     for each in outcomes:
         action: Literal["created", "configured", "unchanged", "deleted", "pruned"] = each.action
-        console.write(f"{_label(each)} {'pruned' if action == 'deleted' else action}{mark}")
+        console.write(f"{_label(each)} {'pruned' if action == 'deleted' else action}")
 
 
 def _subject(each: Outcome) -> Spec | Value | None:

@@ -1,4 +1,4 @@
-"""A client of the admin API: `/v1/nodes`, `/v1/values`, `/v1/instances`.
+"""A client of the admin API: `/v1/nodes`, `/v1/values`, `/v1/trials`, `/v1/instances`, `/v1/processes`.
 
 Errors of the daemon come back as the exceptions that a store would have raised, findings with their places, so that a verb
 tells them alike.
@@ -9,10 +9,13 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from datetime import timedelta
 from typing import Any, Final
+from urllib.parse import quote
 
 import aiohttp
 
+from engine.cli.findings import finding
 from engine.errors import (
     Code,
     ConflictError,
@@ -21,15 +24,17 @@ from engine.errors import (
     ErrorValue,
     InvalidError,
     NotFoundError,
-    Place,
     UnavailableError,
     WeirError,
 )
 from engine.spec.model import Spec, Value, parse_spec, parse_value
+from engine.store.change import HistoryEntry
 from engine.store.instance import Instance
 from engine.store.query import Page, Query
 from engine.store.record import Resource
-from engine.store.write import Action
+from engine.store.rollback import Rollback
+from engine.store.trial import Left, Reverted, Trial
+from engine.store.write import Action, Outcome
 
 Item = Spec | Value
 
@@ -87,32 +92,86 @@ class Client:
             if not after:
                 return found
 
-    async def put(self, items: Sequence[Item], *, message: str | None) -> list[tuple[Action, Item]]:
-        """Make or replace these, all or none; one with a revision only if that is the one which is there.
+    async def put(
+        self,
+        resource: Resource,
+        items: Sequence[Item],
+        gone: Sequence[tuple[str, int | None]],
+        *,
+        message: str | None,
+        trial: timedelta | None = None,
+    ) -> tuple[list[tuple[Action, Item]], Trial | None]:
+        """Make or replace items and delete those with the ids of `gone`, all or none. A revision that is named must be there.
 
-        The daemon tells what became of each: it alone sees what is there at the moment of writing.
+        The daemon tells what became of each item: it alone sees what is there at the moment of writing. With `trial` it
+        tells the trial that has begun, too.
         """
-        if not items:
-            return []
-        resource = _resource(items[0])
-        body = [_body(item) for item in items]
+        if not items and not gone:
+            return [], None
         parameters = [("outcomes", "true"), *([("message", message)] if message else [])]
+        if trial is not None:
+            parameters.append(("confirm", f"{trial // timedelta(microseconds=1)}us"))
+        answer = await self._put(resource, items, gone, parameters)
+        begun: Any = None
+        if trial is not None:
+            if not isinstance(answer, Mapping) or "trial" not in answer:
+                raise self._nonsense("a trial")  # what was written may stay: that must not be taken for the contrary
+            begun, answer = answer["trial"], answer.get("items")
+        if not isinstance(answer, list) or len(answer) != len(items):
+            raise self._nonsense(f"{len(items)} items")
+        return [self._outcome(resource, form) for form in answer], self._trial(begun) if begun is not None else None
+
+    async def trials(self, namespace: str | None) -> list[Trial]:
+        """The trials that have not ended."""
+        parameters = [("namespace", namespace)] if namespace is not None else []
+        answer = await self._send("GET", "/v1/trials", parameters=parameters)
+        if not isinstance(answer, list):
+            raise self._nonsense("a list of trials")
+        return [self._trial(form) for form in answer]
+
+    async def confirm(self, id: str) -> Trial:
+        """What a trial wrote stays. Raises NotFoundError."""
+        return self._trial(await self._send("POST", f"/v1/trials/{quote(id, safe='')}/confirm"))
+
+    async def revert(self, id: str) -> Reverted:
+        """Take a trial back. Raises NotFoundError."""
+        answer = await self._send("DELETE", f"/v1/trials/{quote(id, safe='')}")
+        form = answer if isinstance(answer, Mapping) else {}
+        outcomes, left = form.get("outcomes"), form.get("left")
+        if not isinstance(outcomes, list) or not isinstance(left, list):
+            raise self._nonsense("a trial that was taken back")
         try:
-            answer = await self._send("PUT", _PATHS[resource], parameters=parameters, body=body)
+            found = [Left.from_json(each) for each in left]
+            return Reverted(Trial.from_json(form.get("trial")), [_undone(each) for each in outcomes], found)
+        except (InvalidError, KeyError, TypeError) as error:
+            raise self._nonsense("a trial that was taken back") from error
+
+    async def foresee(
+        self, resource: Resource, items: Sequence[Item], gone: Sequence[tuple[str, int | None]]
+    ) -> tuple[list[tuple[Action, Item]], list[Mapping[str, Any]]]:
+        """What :meth:`put` would do, deletions behind the items; and what would become of what runs."""
+        answer = await self._put(resource, items, gone, [("dry_run", "true")])
+        outcomes = answer.get("outcomes") if isinstance(answer, Mapping) else None
+        plan = answer.get("plan") if isinstance(answer, Mapping) else None
+        if not isinstance(outcomes, list) or len(outcomes) != len(items) + len(gone) or not isinstance(plan, list):
+            raise self._nonsense("a plan")
+        return [self._outcome(resource, form) for form in outcomes], plan
+
+    async def _put(
+        self,
+        resource: Resource,
+        items: Sequence[Item],
+        gone: Sequence[tuple[str, int | None]],
+        parameters: Sequence[tuple[str, str]],
+    ) -> Any:
+        body = {
+            "items": [_body(item) for item in items],
+            "delete": [{"id": id, **({"revision": expect} if expect else {})} for id, expect in gone],
+        }
+        try:
+            return await self._send("PUT", _PATHS[resource], parameters=parameters, body=body)
         except DiagnosticsError as error:
             raise DiagnosticsError([_placed(found, items) for found in error.diagnostics]) from error
-        if not isinstance(answer, list) or len(answer) != len(body):
-            raise self._nonsense(f"{len(body)} items")
-        return [self._outcome(resource, form) for form in answer]
-
-    async def delete(self, items: Sequence[Item]) -> None:
-        """Delete these by their ids, all or none. An empty list asks for nothing: a daemon could take it for all."""
-        if not items:
-            return
-        for item in items:
-            if not item.id:
-                raise InvalidError(f"{item.label} has no id to delete it by")
-        await self._send("DELETE", _PATHS[_resource(items[0])], body=[{"id": item.id} for item in items])
 
     async def instances(self, namespace: str | None) -> list[Instance]:
         parameters = [("namespace", namespace)] if namespace is not None else []
@@ -122,9 +181,45 @@ class Client:
         instances = [Instance.from_json(form) for form in answer]
         return [instance for instance in instances if namespace is None or instance.namespace == namespace]
 
+    async def processes(self) -> list[Mapping[str, Any]]:
+        """What every live process tells of itself: :meth:`engine.flow.process.Process.statistics`."""
+        answer = await self._send("GET", "/v1/processes")
+        if not isinstance(answer, list) or not all(isinstance(form, Mapping) and "id" in form for form in answer):
+            raise self._nonsense("a list of processes")
+        return answer
+
+    async def history(self, namespace: str, known: str, *, limit: int | None) -> list[HistoryEntry]:
+        """The revisions of a spec, newest first; empty if there was none."""
+        parameters = [("limit", str(limit))] if limit is not None else []
+        try:
+            answer = await self._send("GET", f"{_spec_path(namespace, known)}/revisions", parameters=parameters)
+        except NotFoundError:
+            return []
+        if not isinstance(answer, list):
+            raise self._nonsense("a list of revisions")
+        try:
+            return [HistoryEntry.from_json(form) for form in answer]
+        except InvalidError as error:
+            raise self._nonsense("a list of revisions") from error
+
+    async def roll_back(self, way: Rollback, *, message: str | None) -> Spec:
+        """Make what a revision says the newest one. Raises ConflictError if something else is there by now."""
+        parameters = [("to", str(way.entry.revision)), *([("message", message)] if message else [])]
+        condition = {"If-Match": f'"{way.expect}"'} if way.expect else {"If-None-Match": "*"}
+        path = f"{_spec_path(way.entry.namespace, way.known)}/rollback"
+        spec = self._item("spec", await self._send("POST", path, parameters=parameters, headers=condition))
+        assert isinstance(spec, Spec)
+        return spec
+
+    def _trial(self, form: Any) -> Trial:
+        try:
+            return Trial.from_json(form)
+        except InvalidError as error:
+            raise self._nonsense("a trial") from error
+
     def _outcome(self, resource: Resource, form: Any) -> tuple[Action, Item]:
         action = form.get("action") if isinstance(form, Mapping) else None
-        if action not in ("created", "configured", "unchanged"):
+        if action not in ("created", "configured", "unchanged", "deleted"):
             raise self._nonsense("what became of each item")
         return action, self._item(resource, form.get("item"))
 
@@ -135,11 +230,18 @@ class Client:
             raise self._nonsense(f"a {resource}") from error
 
     async def _send(
-        self, method: str, path: str, *, parameters: Sequence[tuple[str, str]] = (), body: Any = None
+        self,
+        method: str,
+        path: str,
+        *,
+        parameters: Sequence[tuple[str, str]] = (),
+        body: Any = None,
+        headers: Mapping[str, str] | None = None,
     ) -> Any:
         assert self._session is not None, "open the client first"
+        url, query = self._base + path, list(parameters)
         try:
-            async with self._session.request(method, self._base + path, params=list(parameters), json=body) as answer:
+            async with self._session.request(method, url, params=query, json=body, headers=headers) as answer:
                 text = await answer.content.read(_MAX_ANSWER)
                 status = answer.status
         except (aiohttp.ClientError, OSError, TimeoutError, ValueError) as error:
@@ -164,8 +266,18 @@ class Client:
         )
 
 
-def _resource(item: Item) -> Resource:
-    return "spec" if isinstance(item, Spec) else "value"
+def _spec_path(namespace: str, known: str) -> str:
+    return f"{_PATHS['spec']}/{quote(namespace, safe='')}/{quote(known, safe='')}"
+
+
+def _undone(form: Any) -> Outcome:
+    """What became of a spec that went back. One that this version cannot read has gone back all the same."""
+    item = form["item"]
+    try:
+        spec = parse_spec(item)
+    except DiagnosticsError:
+        return Outcome(form["action"], "spec", item["namespace"], item["id"], None, 0)
+    return Outcome(form["action"], "spec", spec.namespace, spec.id, spec.name, spec.revision, spec)
 
 
 def _admits(query: Query, item: Item) -> bool:
@@ -204,7 +316,7 @@ def _failure(status: int, data: Any, url: str) -> WeirError:
     text = str(problem.get("detail") or problem.get("title") or f"{url} answered with the status {status}")
     hint = problem.get("hint")
     hint = hint if isinstance(hint, str) else None
-    found = [_diagnostic(entry) for entry in problem.get("errors") or () if isinstance(entry, Mapping)]
+    found = [finding(entry) for entry in problem.get("errors") or () if isinstance(entry, Mapping)]
     if found and status in (400, 422):
         return DiagnosticsError(found)
     match status:
@@ -219,16 +331,3 @@ def _failure(status: int, data: Any, url: str) -> WeirError:
     if code is None or code is Code.UNAVAILABLE:
         return UnavailableError(text, hint=hint)
     return WeirError.from_value(ErrorValue(text, code, hint=hint))
-
-
-def _diagnostic(entry: Mapping[str, Any]) -> Diagnostic:
-    place = Place(entry.get("file"), entry.get("line") or 0, entry.get("column") or 0)
-    severity = "warning" if entry.get("severity") == "warning" else "error"
-    return Diagnostic(
-        str(entry.get("code", "invalid")),
-        str(entry.get("message", "")),
-        place,
-        entry.get("hint"),
-        severity,  # type: ignore[arg-type]  # one of the two, as the line above says
-        path=tuple(entry.get("path") or ()),
-    )

@@ -13,7 +13,7 @@ from typing import Any, TypeVar
 import click
 
 from engine.cli.console import Console, console_of
-from engine.cli.target import StoreTarget, Target
+from engine.cli.target import PATIENCE, StoreTarget, Target
 from engine.daemon.config import Config, load_config
 
 CommandT = TypeVar("CommandT", bound=Callable[..., Any])
@@ -32,29 +32,31 @@ class Connection:
     namespace: str
     given: bool
 
-    def target(self, *, author: str | None = None) -> Target:
+    def target(self, *, author: str | None = None, patience: float = PATIENCE) -> Target:
         """The daemon, if one is named, else the store; not opened yet. Raises InvalidError for a bad URL."""
         if self.server is not None:
             from engine.cli.server import ServerTarget
 
-            return ServerTarget(self.server)
+            return ServerTarget(self.server, patience=patience)
         from engine.store.url import open_store
 
-        return StoreTarget(open_store(self.config.store.url), author=author)
+        return StoreTarget(open_store(self.config.store.url), author=author, patience=patience)
 
 
 def connect(
-    console: Console, *, store: str | None, server: str | None, namespace: str | None, config: str | None
+    console: Console | None, *, store: str | None, server: str | None, namespace: str | None, config: str | None
 ) -> Connection:
     """What the options, the variables and the config come to together.
 
-    `--store` wins over `$WEIR_SERVER`, which wins over the store of the config.
+    `--store` wins over `$WEIR_SERVER`, which wins over the store of the config. Without a console, warnings are left
+    unsaid.
     """
     if store and server:
         raise click.UsageError("--store and --server exclude each other")
     loaded = load_config(config, environ=os.environ, overrides={"store.url": store, "namespace": namespace})
-    for warning in loaded.warnings:
-        console.warn(warning.message, warning.hint)
+    if console is not None:
+        for warning in loaded.warnings:
+            console.warn(warning.message, warning.hint)
     settings = loaded.config
     named = server or (None if store else os.environ.get("WEIR_SERVER"))
     first = settings.namespaces[0] if settings.namespaces else settings.namespace

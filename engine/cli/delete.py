@@ -6,7 +6,8 @@ from collections.abc import Sequence
 
 import click
 
-from engine.cli import wanted
+from engine.cli import outlook, wanted
+from engine.cli.completing import complete_names, complete_resources
 from engine.cli.connection import Connection, author, connection_options, run
 from engine.cli.console import Console, color_option, pass_console
 from engine.cli.sources import read_files, specs_of, values_of
@@ -20,13 +21,13 @@ from engine.store.write import DeleteSpec, DeleteValue, Write
 
 
 @click.command("delete")
-@click.argument("resource", required=False, metavar="[specs|values|KIND]")
-@click.argument("names", nargs=-1, metavar="[NAME]...")
+@click.argument("resource", required=False, metavar="[specs|values|KIND]", shell_complete=complete_resources)
+@click.argument("names", nargs=-1, metavar="[NAME]...", shell_complete=complete_names)
 @click.option("-f", "--filename", "paths", multiple=True, help="What is in this file or folder; - is standard input.")
 @click.option("-l", "--selector", metavar="LABELS", help="Those with these labels.")
 @click.option("--all", "everything", is_flag=True, help="All of the namespace.")
 @click.option("--ignore-not-found", is_flag=True, help="What is not there is no error.")
-@click.option("--dry-run", is_flag=True, help="Tell, and delete nothing.")
+@click.option("--dry-run", is_flag=True, help="Tell what it would do to what runs; delete nothing.")
 @connection_options
 @color_option
 @pass_console
@@ -44,7 +45,8 @@ def command(
 ) -> int:
     """Delete specs or values of one namespace, all or none: by NAME (or id), by file, by labels, or all of them.
 
-    Exactly one of these four is to be given.
+    Exactly one of these four is to be given. What somebody changes meanwhile is not deleted; nor is what a file names
+    with a `revision` that is not the newest any more.
     """
     is_named = bool(names) or (resource is not None and "/" in resource)
     if sum((is_named, bool(paths), selector is not None, everything)) != 1:
@@ -113,9 +115,14 @@ async def _by_files(
                 place=missing[0].place,
                 hint="--ignore-not-found deletes the others",
             )
-        chosen = [before for item in items if (before := known.find(item)) is not None]
+        chosen = [_seen(before, item) for item in items if (before := known.find(item)) is not None]
         await _delete(console, target, chosen, dry_run=dry_run)
     return 0
+
+
+def _seen(before: Item, written: Item) -> Item:
+    """What is to be deleted, as whoever wrote the file has seen it, if the file tells its revision."""
+    return before.replace(revision=written.revision) if written.revision else before
 
 
 def _anonymous(item: Item) -> Diagnostic:
@@ -128,10 +135,18 @@ def _anonymous(item: Item) -> Diagnostic:
 
 
 async def _delete(console: Console, target: Target, items: Sequence[Item], *, dry_run: bool) -> None:
+    # What is meant was chosen by how it was a moment ago, so that is a condition.
     writes: list[Write] = [
-        (DeleteSpec if isinstance(item, Spec) else DeleteValue)(id=item.id, namespace=item.namespace) for item in items
+        (DeleteSpec if isinstance(item, Spec) else DeleteValue)(
+            id=item.id, namespace=item.namespace, expect=item.revision
+        )
+        for item in items
     ]
-    if writes and not dry_run:
+    if dry_run:
+        if writes:
+            outlook.tell(console, await target.foresee(writes))
+        return
+    if writes:
         await target.apply(writes)
     for item in items:
-        console.write(f"{item.label} deleted{' (dry run)' if dry_run else ''}")
+        console.write(f"{item.label} deleted")

@@ -11,7 +11,7 @@ from typing import Final
 import click
 
 from engine.cli.console import Console
-from engine.errors import Code, DiagnosticsError, InvalidError, WeirError
+from engine.errors import Code, Diagnostic, DiagnosticsError, InvalidError, WeirError
 
 INTERRUPTED: Final = 130
 """Exit code after Ctrl-C, as shells have it (128 and the number of the signal)."""
@@ -47,6 +47,10 @@ def _tell(error: WeirError, console: Console) -> None:
     place = error.place
     where = f"{place}: " if place is not None and place.file is not None and place.line else ""
     console.fail(f"{where}{text}", error.hint)
+    details = error.value.details
+    found = [each for each in details if isinstance(each, Diagnostic)] if isinstance(details, tuple) else []
+    if found:
+        console.report(found)
 
 
 def _quiet() -> int:

@@ -4,23 +4,30 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, Final, TypeVar
 
 import click
 
-from engine.cli import table, wanted
+from engine.cli import processes, table, trials, wanted
+from engine.cli.completing import complete_names, complete_resources
 from engine.cli.connection import Connection, connection_options, run
 from engine.cli.console import Console, color_option, pass_console
 from engine.cli.jsonpath import Template
-from engine.cli.shown import as_json_line, document, label, serialize
+from engine.cli.shown import Subject, as_json_line, document, label, serialize
 from engine.cli.states import standing
-from engine.cli.target import Event, Item, Target
+from engine.cli.target import Event, Item, RunningProcess, Target
 from engine.errors import NotFoundError
 from engine.spec.model import Spec
 from engine.spec.suggest import hint as suggestion
 from engine.store.instance import Instance
+from engine.store.trial import Trial
+
+ShownT = TypeVar("ShownT", Instance, RunningProcess, Trial)
 
 _FORMATS = ("table", "wide", "yaml", "json", "name")
+
+_ROOM: Final = {"EVENT": "CHANGED", "AGE": "10h30m", "STATE": "draining"}
+"""Cells that later rows of a watch may have."""
 
 
 class _Output(click.ParamType[Any]):
@@ -37,8 +44,13 @@ class _Output(click.ParamType[Any]):
 
 
 @click.command("get")
-@click.argument("resource", default="specs", metavar="[specs|values|instances|KIND]")
-@click.argument("names", nargs=-1, metavar="[NAME]...")
+@click.argument(
+    "resource",
+    default="specs",
+    metavar="[specs|values|trials|instances|processes|KIND]",
+    shell_complete=complete_resources,
+)
+@click.argument("names", nargs=-1, metavar="[NAME]...", shell_complete=complete_names)
 @click.option("-A", "--all-namespaces", "everywhere", is_flag=True, help="Those of all namespaces.")
 @click.option("-l", "--selector", metavar="LABELS", help="Only those with these labels, such as app=shop,tier!=test.")
 @click.option("-w", "--watch", is_flag=True, help="Go on with each change, until Ctrl-C.")
@@ -59,7 +71,11 @@ def command(
     watch: bool,
     output: str | Template,
 ) -> int:
-    """Show specs, values, running daemons, or the specs of a KIND; all of them, or those with these NAMEs (or ids).
+    """Show what there is; all of it, or what has these NAMEs (or ids).
+
+    That is specs, those of a KIND, values, changes on trial, daemons that run, or, of one daemon (--server), its processes.
+    With -o wide each spec shows how it stands with the daemons: the one that is worst off speaks, and RUNNING tells how
+    many of them run the revision that is stored.
 
     Machines get a list, or one object when one NAME is given. What -o yaml prints, `apply` takes again.
     """
@@ -70,6 +86,14 @@ def command(
         if watch or selector is not None:
             raise click.UsageError("instances can be neither watched nor selected by labels")
         return run(_instances(console, connection, names, namespaces, output))
+    if resource in ("trials", "trial"):
+        if watch or selector is not None:
+            raise click.UsageError("trials can be neither watched nor selected by labels")
+        return run(_trials(console, connection, names, namespaces, output))
+    if resource in ("processes", "process"):
+        if watch or selector is not None or everywhere or connection.given:
+            raise click.UsageError("processes can be neither watched nor selected: a daemon tells all of them")
+        return run(_processes(console, connection, names, output))
     wish = wanted.parse(resource, names, selector=selector, namespaces=namespaces)
     if watch:
         return run(_watch(console, connection, wish, output))
@@ -102,18 +126,19 @@ async def _list(console: Console, connection: Connection, wish: wanted.Wanted, o
 
 
 async def _watch(console: Console, connection: Connection, wish: wanted.Wanted, output: str | Template) -> int:
-    widths: list[int] = []
     people = output in ("table", "wide")
+    header = ["EVENT", *_header(wish, output)]
+    growing = table.Growing(header, room=[_ROOM.get(title, "") for title in header])
 
-    def show(rows: Sequence[Sequence[str]], header: Sequence[str] = ()) -> None:
-        for line in table.render(header, rows, widths=widths):
+    def show(rows: Sequence[Sequence[str]]) -> None:
+        for line in growing.lines(rows):
             console.write(line)
 
     async with connection.target() as target, target.watch(wish.resource, wish.query) as (page, events):
         wish.check_kind(page)
         row = _rows(wish, output, await _alive(target, wish, output))
         if people:
-            show([("LISTED", *row(item)) for item in wish.choose(page)], ("EVENT", *_header(wish, output)))
+            show([("LISTED", *row(item)) for item in wish.choose(page)])
         else:
             for item in wish.choose(page):
                 console.data(_line("listed", item, output))
@@ -141,7 +166,7 @@ def _line(word: str, item: Item, output: str | Template) -> str:
     return _serialized([item], output, single=True)
 
 
-def _serialized(items: Sequence[Item | Instance], output: str | Template, *, single: bool) -> str:
+def _serialized(items: Sequence[Subject], output: str | Template, *, single: bool) -> str:
     if not isinstance(output, Template):
         return serialize(items, output, single=single)
     documents = [document(item) for item in items]
@@ -159,7 +184,7 @@ def _header(wish: wanted.Wanted, output: str | Template) -> list[str]:
     header = ["NAMESPACE"] if wish.namespaces is None else []
     header += ["KIND", "NAME", "REVISION", "AGE"] if wish.resource == "spec" else ["NAME", "REVISION", "AGE"]
     if output == "wide":
-        header += ["ID", "STATE", "OBSERVED", "REASON"] if wish.resource == "spec" else ["ID"]
+        header += ["ID", "STATE", "OBSERVED", "RUNNING", "REASON"] if wish.resource == "spec" else ["ID"]
     return header
 
 
@@ -176,7 +201,7 @@ def _rows(wish: wanted.Wanted, output: str | Template, instances: Sequence[Insta
             cells.append(item.id)
             if isinstance(item, Spec):
                 state = standing(item, instances)
-                cells += [state.state, state.observed, state.reason]
+                cells += [state.state, state.observed, state.running, state.reason]
         return cells
 
     return row
@@ -191,18 +216,64 @@ async def _instances(
 ) -> int:
     async with connection.target() as target:
         found = await target.instances(namespaces[0] if namespaces else None)
-    chosen = [instance for instance in found if not names or instance.id in names]
-    missing = [name for name in names if all(instance.id != name for instance in found)]
+
+    def lines(chosen: Sequence[Instance]) -> list[str]:
+        return table.render(_instance_header(output), [_instance_row(each, output) for each in chosen])
+
+    nothing = "no daemon is running" + (f" the namespace {namespaces[0]!r}" if namespaces else "")
+    return _show(console, found, names, output, what="instance", lines=lines, nothing=nothing)
+
+
+async def _trials(
+    console: Console,
+    connection: Connection,
+    names: Sequence[str],
+    namespaces: tuple[str, ...] | None,
+    output: str | Template,
+) -> int:
+    async with connection.target() as target:
+        found = await target.trials(namespaces[0] if namespaces else None)
+
+    def lines(chosen: Sequence[Trial]) -> list[str]:
+        return trials.render(chosen, wide=output == "wide")
+
+    nothing = "nothing is on trial" + (f" in the namespace {namespaces[0]!r}" if namespaces else "")
+    return _show(console, found, names, output, what="trial", lines=lines, nothing=nothing)
+
+
+async def _processes(console: Console, connection: Connection, names: Sequence[str], output: str | Template) -> int:
+    async with connection.target() as target:
+        found = await target.processes()
+
+    def lines(chosen: Sequence[RunningProcess]) -> list[str]:
+        return processes.render(chosen, wide=output == "wide")
+
+    return _show(console, found, names, output, what="process", lines=lines, nothing="no process is running")
+
+
+def _show(
+    console: Console,
+    found: Sequence[ShownT],
+    names: Sequence[str],
+    output: str | Template,
+    *,
+    what: str,
+    lines: Callable[[Sequence[ShownT]], list[str]],
+    nothing: str,
+) -> int:
+    """Show those with these ids, or all of them; `nothing` says that there is none."""
+    chosen = [each for each in found if not names or each.id in names]
+    missing = [name for name in names if all(each.id != name for each in found)]
     if isinstance(output, Template) or output not in ("table", "wide"):
         if chosen or not missing:
             console.data(_serialized(chosen, output, single=len(names) == 1))
     elif chosen:
-        for line in table.render(_instance_header(output), [_instance_row(each, output) for each in chosen]):
+        for line in lines(chosen):
             console.write(line)
     elif not missing:
-        console.note("no daemon is running" + (f" the namespace {namespaces[0]!r}" if namespaces else ""))
+        console.note(nothing)
     for name in missing:
-        error = NotFoundError(f"no instance {name!r}", hint=suggestion(name, [label(each) for each in found]))
+        error = NotFoundError(f"no {what} {name!r}", hint=suggestion(name, [label(each) for each in found]))
         console.fail(str(error), error.hint)
     return 1 if missing else 0
 

@@ -21,8 +21,12 @@ VERBS: Final = {
     "start": "Run the daemon.",
     "run": "Send packets to a node, without a daemon or a store.",
     "apply": "Write specs or values to the store, all or nothing.",
-    "get": "Show specs, values or running daemons.",
+    "confirm": "Keep what `apply --confirm` has written on trial, or take it back.",
+    "get": "Show specs, values, trials or running daemons.",
     "delete": "Delete specs or values.",
+    "diff": "Show what an apply would change, or what revisions have changed.",
+    "history": "Show every revision of a spec: who wrote it, when and why.",
+    "rollback": "Go back to an earlier revision of a spec.",
     "lint": "Check files and show all that is wrong with them.",
     "schema": "Print the JSON Schema of specs, for editors.",
     "explain": "Tell what a kind of node, or a field of it, is for.",
@@ -107,7 +111,8 @@ def cli() -> None:
 
     Verbs that read or write specs use the store of the config, or the daemon that --server or $WEIR_SERVER names.
 
-    Exit codes: 0 done, 1 refused or failed, 2 wrong use of the command line, 70 a mistake in Weir, 130 interrupted.
+    Exit codes: 0 done, 1 refused or failed, 2 wrong use of the command line, 70 a mistake in Weir, 130 interrupted;
+    of `diff`: 0 the same, 1 different, 2 refused, failed or wrong use.
     """
 
 

@@ -1,4 +1,4 @@
-"""Specs, values and daemons as they are shown: documents for machines, names for people."""
+"""Specs, values, daemons, processes and trials as they are shown: documents for machines, names for people."""
 
 from __future__ import annotations
 
@@ -6,16 +6,18 @@ import json
 from collections.abc import Sequence
 from typing import Any
 
+from engine.cli.target import RunningProcess
 from engine.spec.model import Spec, Value
 from engine.spec.yaml import dump
 from engine.store.instance import Instance
+from engine.store.trial import Trial
 
-Subject = Spec | Value | Instance
+Subject = Spec | Value | Instance | RunningProcess | Trial
 
 
 def document(item: Subject) -> dict[str, Any]:
     """Everything about an item, as `apply` takes it: what was written, with id, namespace and revision."""
-    if isinstance(item, Instance):
+    if isinstance(item, (Instance, RunningProcess, Trial)):
         return item.to_json()
     ours = {"id": item.id, "namespace": item.namespace}
     kept = {key: value for key, value in item.document.items() if key not in ("id", "namespace", "revision")}
@@ -24,7 +26,11 @@ def document(item: Subject) -> dict[str, Any]:
 
 def label(item: Subject) -> str:
     """`kind/name`, as messages and `-o name` have it."""
-    return f"instance/{item.id}" if isinstance(item, Instance) else item.label
+    if isinstance(item, RunningProcess):
+        return f"process/{item.id}"
+    if isinstance(item, (Instance, Trial)):
+        return f"{type(item).__name__.lower()}/{item.id}"
+    return item.label
 
 
 def as_json(data: Any) -> str:

@@ -13,7 +13,7 @@ _GAP: Final = 3
 
 def render(header: Sequence[str], rows: Sequence[Sequence[str]], *, widths: list[int] | None = None) -> list[str]:
     """The lines of a table. `widths` are kept between calls, so that rows that come later stand in the same columns."""
-    shown = [[_clean(cell) for cell in row] for row in ([header] if header else []) + list(rows)]
+    shown = [[clean(cell) for cell in row] for row in ([header] if header else []) + list(rows)]
     if widths is None:
         widths = []
     count = max((len(row) for row in shown), default=0)
@@ -25,6 +25,29 @@ def render(header: Sequence[str], rows: Sequence[Sequence[str]], *, widths: list
         "".join(cell + " " * (widths[column] - _width(cell) + _GAP) for column, cell in enumerate(row)).rstrip()
         for row in shown
     ]
+
+
+class Growing:
+    """A table whose rows come one after another, each in the columns of the header above it.
+
+    A column that must become wider makes it begin anew, with its header. `room` are cells for which there is room from
+    the beginning, so that this is rare.
+    """
+
+    def __init__(self, header: Sequence[str], *, room: Sequence[str] = ()) -> None:
+        self._header = header
+        self._widths: list[int] = []
+        render(header, [room], widths=self._widths)
+        self._begun = False
+
+    def lines(self, rows: Sequence[Sequence[str]]) -> list[str]:
+        """The lines of these rows, below the header where it is needed."""
+        before = list(self._widths)
+        lines = render((), rows, widths=self._widths)
+        if self._begun and self._widths == before:
+            return lines
+        self._begun = True
+        return [*render(self._header, (), widths=self._widths), *lines]
 
 
 def age(span: timedelta) -> str:
@@ -52,9 +75,9 @@ def made_at(id: str) -> datetime | None:
     return datetime.fromtimestamp((known.int >> 80) / 1000, UTC)
 
 
-def _clean(cell: str) -> str:
-    """A cell on one line, without anything that a terminal would obey."""
-    return "".join(character if character.isprintable() else " " for character in cell)
+def clean(text: str) -> str:
+    """Text on one line, without anything that a terminal would obey."""
+    return "".join(character if character.isprintable() else " " for character in text)
 
 
 def _width(text: str) -> int:

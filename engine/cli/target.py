@@ -6,19 +6,22 @@ Verbs speak to a :class:`Target` and do not know which of the two it is.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Iterable, Sequence
+from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass, replace
+from datetime import timedelta
 from types import TracebackType
-from typing import Final, Literal, Protocol, Self, TypeAlias
+from typing import Any, Final, Literal, Protocol, Self, TypeAlias
 
 from engine.errors import Diagnostic, UnavailableError
-from engine.spec.model import Spec, Value, canonical
-from engine.store.change import Batch
+from engine.spec.model import Spec, Value
+from engine.store.change import Batch, HistoryEntry
 from engine.store.instance import Instance
 from engine.store.protocol import Store
 from engine.store.query import Page, Query
-from engine.store.record import Resource
+from engine.store.record import Resource, said
+from engine.store.rollback import Rollback
+from engine.store.trial import TAKEN_BACK, Applied, Reverted, Trial
 from engine.store.write import Outcome, Write
 
 Item: TypeAlias = Spec | Value
@@ -37,6 +40,31 @@ class Event:
     item: Item
 
 
+@dataclass(frozen=True, slots=True)
+class Outlook:
+    """What writes would do: an outcome for each, and the effects on what runs.
+
+    `effects` are in the form of :meth:`engine.graph.forecast.Effect.to_json`. `asked` tells whether a daemon was asked,
+    or they were thought out from what is stored.
+    """
+
+    outcomes: Sequence[Outcome]
+    effects: Sequence[Mapping[str, Any]]
+    asked: bool
+
+
+@dataclass(frozen=True, slots=True)
+class RunningProcess:
+    """A live process, as it told of itself: :meth:`engine.flow.process.Process.statistics`."""
+
+    id: str
+    form: Mapping[str, Any]
+
+    def to_json(self) -> dict[str, Any]:
+        """The public form."""
+        return dict(self.form)
+
+
 class Target(Protocol):
     """Opened by `async with`. All methods raise UnavailableError within :data:`PATIENCE` if nobody answers."""
 
@@ -49,12 +77,48 @@ class Target(Protocol):
         """All that the query asks for, all pages of it, with what could not be read in `problems`."""
         ...
 
-    async def apply(self, writes: Sequence[Write], *, message: str | None = None) -> list[Outcome]:
-        """Do all writes or none, as :meth:`engine.store.protocol.Store.apply`."""
+    async def apply(
+        self, writes: Sequence[Write], *, message: str | None = None, trial: timedelta | None = None
+    ) -> Applied:
+        """Do all writes or none, as :meth:`engine.store.protocol.Store.apply`.
+
+        Raises UnavailableError for a `trial` that no daemon would take back.
+        """
+        ...
+
+    async def foresee(self, writes: Sequence[Write]) -> Outlook:
+        """What :meth:`apply` would do, to what is stored and to what runs; the same errors, and nothing is written."""
+        ...
+
+    async def trials(self, namespace: str | None) -> list[Trial]:
+        """The trials with specs in a namespace (None: in any), by deadline."""
+        ...
+
+    async def confirm(self, id: str) -> Trial:
+        """End a trial: what it wrote stays. Raises NotFoundError for one that has ended."""
+        ...
+
+    async def revert(self, id: str) -> Reverted:
+        """End a trial: what was there before is written again. Raises NotFoundError for one that has ended."""
+        ...
+
+    async def history(self, namespace: str, known: str, *, limit: int | None = None) -> list[HistoryEntry]:
+        """The revisions of a spec, as :meth:`engine.store.protocol.Store.history`; a daemon tells no places."""
+        ...
+
+    async def roll_back(self, way: Rollback, *, message: str | None = None) -> Outcome:
+        """Make what an entry of a history says the newest revision.
+
+        Raises ConflictError, which names both revisions, if another one than `way.newest` is there by now.
+        """
         ...
 
     async def instances(self, namespace: str | None) -> list[Instance]:
         """The daemons that are alive."""
+        ...
+
+    async def processes(self) -> list[RunningProcess]:
+        """The live processes of a daemon. Raises UnavailableError where no daemon is asked."""
         ...
 
     def watch(
@@ -66,7 +130,7 @@ class Target(Protocol):
 
 def same_document(stored: Item, written: Item) -> bool:
     """Whether to write the one over the other would change nothing: the rule of all stores."""
-    return stored.name == written.name and _said(stored) == _said(written)
+    return stored.name == written.name and said(stored.document) == said(written.document)
 
 
 class Known:
@@ -86,15 +150,16 @@ class Known:
             return self.get(id=wanted.id)
         return self.get(namespace=wanted.namespace, name=wanted.name)
 
+    def beside(self, written: Iterable[Item]) -> list[Item]:
+        """The items that none of these would replace."""
+        replaced = {found.id for item in written if (found := self.find(item)) is not None}
+        return [item for id, item in self._by_id.items() if id not in replaced]
+
     def get(self, *, id: str | None = None, namespace: str | None = None, name: str | None = None) -> Item | None:
         """The item with this id, or else with this namespace and name."""
         if id:
             return self._by_id.get(id)
         return self._by_name.get((namespace, name)) if namespace and name else None
-
-
-def _said(item: Item) -> str:
-    return canonical({key: value for key, value in item.document.items() if key not in ("id", "namespace", "revision")})
 
 
 class StoreTarget:
@@ -135,9 +200,50 @@ class StoreTarget:
                 return Page(found, revision=revision, problems=tuple(problems))
             query = replace(query, after=after)
 
-    async def apply(self, writes: Sequence[Write], *, message: str | None = None) -> list[Outcome]:
+    async def apply(
+        self, writes: Sequence[Write], *, message: str | None = None, trial: timedelta | None = None
+    ) -> Applied:
         async with self._patient():
-            return await self._store.apply(writes, author=self._author, message=message)
+            if trial is not None and not await self._store.instances():
+                raise UnavailableError(
+                    f"nobody would take it back: no daemon runs on the store {self._store.url}; nothing was written",
+                    hint="start one with `weir start`, or apply without --confirm",
+                )
+            return await self._store.apply(writes, author=self._author, message=message, trial=trial)
+
+    async def trials(self, namespace: str | None) -> list[Trial]:
+        async with self._patient():
+            trials = await self._store.trials()
+        return [trial for trial in trials if namespace is None or namespace in trial.namespaces]
+
+    async def confirm(self, id: str) -> Trial:
+        async with self._patient():
+            return await self._store.confirm(id)
+
+    async def revert(self, id: str) -> Reverted:
+        async with self._patient():
+            return await self._store.revert(id, author=self._author, reason=TAKEN_BACK)
+
+    async def foresee(self, writes: Sequence[Write]) -> Outlook:
+        from engine.cli.checking import outlook
+
+        async with self._patient():
+            outcomes = await self._store.apply(writes, dry_run=True)
+        return Outlook(outcomes, await outlook(self._store, outcomes), asked=False)
+
+    async def history(self, namespace: str, known: str, *, limit: int | None = None) -> list[HistoryEntry]:
+        async with self._patient():
+            return await self._store.history(namespace, known, limit=limit)
+
+    async def roll_back(self, way: Rollback, *, message: str | None = None) -> Outcome:
+        [outcome] = await self.apply([way.put()], message=message or way.reason)
+        return outcome
+
+    async def processes(self) -> list[RunningProcess]:
+        raise UnavailableError(
+            "a store does not know which processes run",
+            hint="name a daemon: --server http://127.0.0.1:8585, or the variable WEIR_SERVER",
+        )
 
     async def instances(self, namespace: str | None) -> list[Instance]:
         async with self._patient():

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Final
 
+from engine.cli.findings import finding
 from engine.cli.target import Target
-from engine.errors import Code, WeirError
-from engine.spec.model import Value
+from engine.errors import Code, Diagnostic, WeirError
+from engine.spec.model import Spec, Value
 from engine.store.instance import Instance, SpecState
 from engine.store.write import Outcome
 
@@ -22,12 +23,16 @@ GRACE: Final = 2.0
 
 @dataclass(slots=True)
 class Verdict:
-    """How far the daemons are. `trouble` has a sentence for each spec that a daemon does not run, `missing` for the rest."""
+    """How far the daemons are: who is `ready`, and a sentence for each spec that a daemon does not run.
+
+    `findings` tell where in those specs it is wrong, each once, however many daemons find it.
+    """
 
     ready: list[str] = field(default_factory=list)
     missing: list[str] = field(default_factory=list)
     pending: list[str] = field(default_factory=list)
     failed: list[str] = field(default_factory=list)
+    findings: list[Diagnostic] = field(default_factory=list)
 
     @property
     def done(self) -> bool:
@@ -60,10 +65,28 @@ def judge(outcomes: Sequence[Outcome], instances: Sequence[Instance]) -> Verdict
             elif state.state != "active":
                 said = f"{who}: {outcome.spec.label} is {state.state}: {state.reason or 'no reason given'}"
                 (verdict.failed if state.state == "failed" else verdict.pending).append(said)
+                found = _findings(outcome.spec, state)
+                verdict.findings += [each for each in found if each not in verdict.findings]
                 fine = False
         if fine:
             verdict.ready.append(who)
     return verdict
+
+
+def _findings(spec: Spec, state: SpecState) -> list[Diagnostic]:
+    """What is wrong with a spec, or at least where it stands; nothing if that is not known."""
+    if state.diagnostics:
+        return [_placed(finding(form), spec) for form in state.diagnostics]
+    place = spec.place
+    message = f"{spec.label}: {state.reason or 'no reason given'}"
+    return [Diagnostic(state.state, message, place)] if place.line else []
+
+
+def _placed(found: Diagnostic, spec: Spec) -> Diagnostic:
+    """A finding without a place, for what came through the admin API has none, where its path leads in the file."""
+    if found.place.line or spec.origin is None:
+        return found
+    return replace(found, place=spec.origin.place(found.path))
 
 
 def _misses(state: SpecState, value: Value) -> bool:
@@ -75,7 +98,7 @@ async def wait(target: Target, outcomes: Sequence[Outcome], *, timeout: float) -
     """Wait until the daemons run it; one sentence about each namespace.
 
     Raises WeirError when a spec fails, when it stays pending, and after `timeout` seconds, with all that is not as it
-    should be.
+    should be; its `details` are the findings of the daemons about the specs.
     """
     said = []
     deadline = asyncio.get_running_loop().time() + timeout
@@ -112,6 +135,7 @@ async def _namespace(
                 f"what was applied does not run everywhere{after}:\n{lines}",
                 code=_code(verdict),
                 hint="it is written; `weir get specs -o wide` shows the states",
+                details=tuple(verdict.findings),
             )
         await asyncio.sleep(min(INTERVAL, max(deadline - now, 0.001)))
 

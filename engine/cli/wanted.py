@@ -25,7 +25,13 @@ RESOURCES: Final[dict[str, Resource]] = {
 }
 """The words of the command line for what a store holds."""
 
-_NOT_YET: Final = ("processes", "process", "history", "revisions")
+_OF_OTHERS: Final = {
+    "history": "write `weir history NAME`",
+    "revisions": "write `weir history NAME`",
+    "processes": "they end by themselves; `weir get processes` shows them",
+    "process": "they end by themselves; `weir get processes` shows them",
+}
+"""Words that are no kinds, and what to write instead."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,8 +109,8 @@ class Wanted:
 
 def parse(resource: str, names: Sequence[str], *, selector: str | None, namespaces: tuple[str, ...] | None) -> Wanted:
     """Read the arguments of a verb. Raises UsageError for what is contradictory."""
-    if resource in _NOT_YET:
-        raise click.UsageError(f"{resource} cannot be asked for in this version")
+    if resource in _OF_OTHERS:
+        raise click.UsageError(f"this verb is not about {resource}: {_OF_OTHERS[resource]}")
     words = [resource, *names]
     if "/" in resource:
         named = tuple(_slashed(word) for word in words)

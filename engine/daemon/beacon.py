@@ -83,6 +83,7 @@ class Beacon:
                 status.state,
                 status.reason or None,
                 tuple(diagnostic.to_json() for diagnostic in status.diagnostics),
+                status.serving,
             )
             for status in runtime.table.statuses()
         }

@@ -125,22 +125,28 @@ class LimitsSection(Section):
 
 
 class JavascriptSection(Section):
-    engine: Literal["auto", "v8"] = "auto"
-    """Which engine runs JavaScript; auto takes the best one that is installed."""
+    engine: Literal["auto", "v8", "quickjs"] = "auto"
+    """Which engine runs JavaScript that names none: v8 beside the event loop, quickjs within it; auto is v8."""
+
+    isolation: Literal["auto", "process", "thread"] = "auto"
+    """What each isolate of v8 has for its own: a process, or a thread of the daemon; auto is a process, where there can be."""
 
     timeout: Duration = timedelta(seconds=1)
     """How long one call may take."""
 
+    inline_timeout: Duration = timedelta(milliseconds=20)
+    """How long one call on quickjs may take, and hold up everything else. A spec may ask for less."""
+
     memory: Size = 64 * 1024 * 1024
     """Bytes that the heap of one isolate may have."""
 
-    isolates: int = Field(default=16, ge=1, le=1024)
+    isolates: int = Field(default=64, ge=1, le=1024)
     """How many isolates there may be."""
 
 
 class LanguagesSection(Section):
     python: bool = False
-    """Whether snippets may be written in Python, which is not confined."""
+    """Whether snippets may be written in Python. Nothing confines it: they may do what the daemon's user may."""
 
 
 class LogSection(Section):
@@ -191,8 +197,6 @@ class Config(Section):
             refused.append(f"`workers` is {self.workers}, and this version runs one process: set it to 1")
         if self.admin.tokens is not None:
             refused.append("`admin.tokens` is set, and this version has no tokens: leave it empty")
-        if self.languages.python:
-            refused.append("`languages.python` is on, and this version has no Python snippets: leave it off")
         address = self.admin.address
         if address is not None and address.path is not None:
             refused.append(

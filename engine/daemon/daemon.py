@@ -3,7 +3,7 @@
 Life of a daemon:
 
 1. The config is read, and refused where this version cannot honour it. The store is opened; without one there is
-   nothing to serve, so that is fatal at the start, and only at the start.
+   nothing to serve, so that is fatal at the start, and only at the start. Trials that are over are taken back.
 2. Every runtime lists its specs and publishes its first generation. A spec that fails is told of, and stops nobody.
 3. It serves. TERM and INT drain: triggers stop first, what runs has `drain_timeout` to end, then it is cancelled. A
    second signal ends at once. HUP reads the config again and takes over what can change while it runs.
@@ -24,14 +24,19 @@ from typing import Any
 
 from engine.daemon.beacon import Beacon
 from engine.daemon.config import SYSTEM_NAMESPACE, Config
+from engine.daemon.languages import make_languages
 from engine.daemon.logs import Log
 from engine.daemon.operations import Operations
 from engine.daemon.system import LISTENER, system_environment, system_specs
+from engine.daemon.trials import Trials
 from engine.errors import InvalidError, WeirError
 from engine.flow import Limits, Process
 from engine.graph.context import Settings
+from engine.graph.forecast import Effect
+from engine.graph.intake import Changes
+from engine.graph.reconcile import Report
 from engine.graph.scheme import Scheme
-from engine.language.registry import Languages, default_languages
+from engine.language.registry import Languages
 from engine.runtime import Runtime, Services
 from engine.spec.model import Spec
 from engine.store.protocol import Store, Write
@@ -86,17 +91,14 @@ class Daemon:
         async with AsyncExitStack() as stack:
             store = open_store(self.config.store.url)
             await stack.enter_async_context(store)
-            languages = default_languages(
-                python=self.config.languages.python,
-                javascript_timeout=self.config.javascript.timeout,
-                javascript_memory=self.config.javascript.memory,
-                javascript_isolates=self.config.javascript.isolates,
-            )
+            languages = make_languages(self.config)
             stack.callback(languages.close)
+            trials = Trials(store, self.log)
+            await trials.look()  # what is over goes back before anything is served, and before what the files say
             if first:
                 await store.apply(first, author="weir start", message="from files")
-            self._make_runtimes(store, languages)
-            await self._serve(store, follow)
+            self._make_runtimes(store, languages, trials)
+            await self._serve(store, trials, follow)
         self.log.info("daemon.ended")
 
     def end(self) -> None:
@@ -125,6 +127,14 @@ class Daemon:
         """The specs that come with the package."""
         return self._builtin
 
+    def runs(self, namespace: str) -> bool:
+        """Whether this daemon runs a namespace."""
+        return namespace in self.runtimes
+
+    async def forecast(self, namespace: str, changes: Changes) -> Sequence[Effect]:
+        """What a change of the store would do to what runs in a namespace."""
+        return await self.runtimes[namespace].forecast(changes)
+
     async def health(self) -> Mapping[str, Any]:
         """What `/readyz` tells. `ready` is false while starting and while draining."""
         namespaces = {}
@@ -147,7 +157,7 @@ class Daemon:
 
     # --- parts of run
 
-    def _make_runtimes(self, store: Store, languages: Languages) -> None:
+    def _make_runtimes(self, store: Store, languages: Languages, trials: Trials) -> None:
         config = self.config
         scheme = Scheme.installed(only=config.plugins)
         self._builtin = system_specs()
@@ -166,7 +176,7 @@ class Daemon:
             settings=settings,
             limits=Limits(loop_budget=config.limits.loop_budget.total_seconds()),
             environment=config.environment,
-            syscalls=Operations(store, scheme, languages, self),
+            syscalls=Operations(store, scheme, languages, self, trials=trials),
             drain=config.drain_timeout,
         )
         system = replace(services, environment={**config.environment, **system_environment(config)})
@@ -174,14 +184,19 @@ class Daemon:
             self.runtimes[namespace] = Runtime(namespace, services)
         self.runtimes[SYSTEM_NAMESPACE] = Runtime(SYSTEM_NAMESPACE, system)
 
-    async def _serve(self, store: Store, follow: Follow | None) -> None:
+    async def _serve(self, store: Store, trials: Trials, follow: Follow | None) -> None:
         began = monotonic()
         beacon = Beacon(store, list(self.runtimes.values()), self.log)
+
+        async def plan_done(report: Report) -> None:
+            await beacon.plan_done(report)
+            await trials.plan_done(report)
+
         loaders = [
             runtime.start(
                 store,
                 builtin=self._builtin if namespace == SYSTEM_NAMESPACE else (),
-                on_report=beacon.plan_done,
+                on_report=plan_done,
             )
             for namespace, runtime in self.runtimes.items()
         ]
@@ -189,7 +204,7 @@ class Daemon:
             asyncio.get_running_loop().add_signal_handler(name, handler)
         ending = asyncio.ensure_future(self._ending.wait())
         ready = asyncio.ensure_future(asyncio.wait([asyncio.ensure_future(each.ready.wait()) for each in loaders]))
-        beside = [asyncio.ensure_future(beacon.run())]
+        beside = [asyncio.ensure_future(beacon.run()), asyncio.ensure_future(trials.run())]
         if follow is not None:
             beside.append(asyncio.ensure_future(follow(store)))
         for each in beside:

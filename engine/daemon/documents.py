@@ -10,12 +10,14 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any, Generic, TypeVar
+from datetime import timedelta
+from typing import Any, Generic, Protocol, TypeVar
 
-from engine.daemon.requests import Items, Selection, shown
+from engine.daemon.requests import Items, Selection, shown, shown_outcome, tried
 from engine.errors import ConflictError, Diagnostic, DiagnosticsError, InvalidError, NotFoundError
+from engine.graph.forecast import Effect
 from engine.spec.model import DEFAULT_NAMESPACE, Spec, Value, merge_patch
-from engine.store.protocol import Outcome, Page, Query, Store, Write
+from engine.store.protocol import Applied, Outcome, Page, Query, Store, Write
 
 ATTEMPTS = 5
 """How often a write that names no revision is tried against somebody who writes at the same time."""
@@ -24,6 +26,12 @@ AUTHOR = "admin API"
 """Who has written, as the history tells it."""
 
 ItemT = TypeVar("ItemT", Spec, Value)
+
+
+class Foresee(Protocol):
+    """What outcomes would make of what runs; with `live`, only of what runs in this daemon."""
+
+    async def __call__(self, outcomes: Sequence[Outcome], *, live: bool = False) -> Sequence[Effect]: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,15 +43,17 @@ class Kind(Generic[ItemT]):
     parse: Callable[[Mapping[str, Any]], ItemT]
     put: Callable[[ItemT, int | None, bool], Write]
     delete: Callable[[ItemT], Write]
+    drop: Callable[[str, int | None], Write]
     check: Callable[[Sequence[ItemT]], Awaitable[None]]
 
 
 class Documents(Generic[ItemT]):
     """The operations on one kind of documents. `namespace` is always that of the flow which asks."""
 
-    def __init__(self, kind: Kind[ItemT], store: Store) -> None:
+    def __init__(self, kind: Kind[ItemT], store: Store, foresee: Foresee) -> None:
         self._kind: Kind[ItemT] = kind
         self._store = store
+        self._foresee = foresee
 
     async def create(self, payload: Any, _namespace: str) -> Any:
         """Make new ones. Raises ConflictError for one that is there already."""
@@ -53,13 +63,18 @@ class Documents(Generic[ItemT]):
                 "If-Match and If-None-Match mean nothing here: only what is new is made",
                 hint="PUT makes or replaces, PATCH changes what is there",
             )
+        _only_puts(items)
         subjects = self._parse(items)
         await self._kind.check(subjects)
         writes = [self._kind.put(subject, None, True) for subject in subjects]
-        return items.answer(await write(self._store, writes, items.message))
+        return await self._write(items, writes)
 
     async def apply(self, payload: Any, _namespace: str) -> Any:
-        """Make or replace. Raises ConflictError for a stale `revision`, an error `precondition` for a stale If-Match."""
+        """Make or replace, and delete what is named beside that.
+
+        Raises ConflictError for a stale `revision`, an error `precondition` for a stale If-Match, NotFoundError for
+        nothing to delete.
+        """
         items = Items.of(payload, f"a {self._kind.what}")
         subjects = self._parse(items)
         await self._kind.check(subjects)
@@ -72,13 +87,16 @@ class Documents(Generic[ItemT]):
                 items.condition.check(subject.label, here.revision if here is not None else None)
                 seen = [subject.revision or (here.revision if here is not None else 0)]
             writes = [self._kind.put(subject, expect, False) for subject, expect in zip(subjects, seen, strict=True)]
-            return items.answer(await write(self._store, writes, items.message))
+            writes += [self._kind.drop(id, expect) for id, expect in items.gone]
+            return await self._write(items, writes)
 
-        return await retrying(attempt, named=any(subject.revision for subject in subjects))
+        named = any(subject.revision for subject in subjects) or any(expect for _, expect in items.gone)
+        return await retrying(attempt, named=named)
 
     async def update(self, payload: Any, _namespace: str) -> Any:
         """Change by merge patches (RFC 7396). Raises NotFoundError, and whatever :meth:`apply` raises."""
         items = Items.of(payload, f"a {self._kind.what}")
+        _only_puts(items)
 
         async def attempt() -> Any:
             before = [await self._find(document) for document in items.documents]
@@ -92,7 +110,7 @@ class Documents(Generic[ItemT]):
                 self._kind.put(subject, subject.revision or old.revision, False)
                 for subject, old in zip(subjects, before, strict=True)
             ]
-            return items.answer(await write(self._store, writes, items.message))
+            return await self._write(items, writes)
 
         return await retrying(attempt, named=any("revision" in document for document in items.documents))
 
@@ -114,10 +132,45 @@ class Documents(Generic[ItemT]):
                 if len(found) > 1:
                     raise InvalidError(f"If-Match goes with exactly one item, and {len(found)} are meant")
                 condition.check(found[0].label, found[0].revision) if found else condition.check("it", None)
-            await write(self._store, [self._kind.delete(subject) for subject in found], selection.message)
-            return [shown(subject) for subject in found]
+            writes = [self._kind.delete(subject) for subject in found]
+            if selection.dry_run:
+                return await self._try(writes)
+            applied = await write(self._store, writes, selection.message, trial=selection.trial)
+            gone = [shown(subject) for subject in found]
+            return gone if selection.trial is None else tried(gone, applied.trial)
 
         return await retrying(attempt, or_gone=True)
+
+    # --- writing
+
+    async def _write(self, items: Items, writes: Sequence[Write]) -> Any:
+        if items.dry_run:
+            return await self._try(writes)
+        await self._look_ahead(items, writes)
+        return items.answer(await write(self._store, writes, items.message, trial=items.trial))
+
+    async def _look_ahead(self, items: Items, writes: Sequence[Write]) -> None:
+        """Refuse what this daemon could not run beside what it runs: an address that another node has, say."""
+        outcomes = await self._store.apply(writes, dry_run=True)
+        written = {each.id: index for index, each in enumerate(outcomes) if each.action in ("created", "configured")}
+        problems: list[Diagnostic] = []
+        for effect in await self._foresee(outcomes, live=True):
+            index = written.get(effect.spec.id)
+            if effect.state != "failed" or index is None:
+                continue
+            found = effect.diagnostics or [Diagnostic("load", effect.reason, effect.spec.place)]
+            problems += found if items.single else [_within(index, each) for each in found]
+        if problems:
+            raise DiagnosticsError(problems)
+
+    async def _try(self, writes: Sequence[Write]) -> Any:
+        """What writing would do to the store, and then to what runs."""
+        outcomes = await self._store.apply(writes, dry_run=True)
+        effects = await self._foresee(outcomes)
+        return {
+            "outcomes": [shown_outcome(each) for each in outcomes],
+            "plan": [effect.to_json() for effect in effects],
+        }
 
     # --- finding what is there
 
@@ -164,11 +217,19 @@ class Documents(Generic[ItemT]):
         return parsed
 
 
-async def write(store: Store, writes: Sequence[Write], message: str | None) -> list[Outcome]:
+async def write(
+    store: Store, writes: Sequence[Write], message: str | None, *, trial: timedelta | None = None
+) -> Applied:
     """Do all writes or none. What is written is written whole: whoever asked may go away meanwhile."""
     if not writes:
-        return []
-    return await asyncio.shield(asyncio.ensure_future(store.apply(writes, author=AUTHOR, message=message)))
+        return Applied()
+    applying = store.apply(writes, author=AUTHOR, message=message, trial=trial)
+    return await asyncio.shield(asyncio.ensure_future(applying))
+
+
+def _only_puts(items: Items) -> None:
+    if items.gone:
+        raise InvalidError("`delete` beside the items is for PUT only", hint="DELETE deletes by itself")
 
 
 def _within(index: int, found: Diagnostic) -> Diagnostic:

@@ -11,6 +11,7 @@ def make_languages(config: Config) -> Languages:
     return default_languages(
         python=config.languages.python,
         javascript_engine=config.javascript.engine,
+        javascript_isolation=config.javascript.isolation,
         javascript_timeout=config.javascript.timeout,
         javascript_inline_timeout=config.javascript.inline_timeout,
         javascript_memory=config.javascript.memory,

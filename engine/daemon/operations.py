@@ -10,15 +10,22 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from typing import Any, Protocol
 
-from engine.daemon.documents import Documents, Kind, retrying, write
-from engine.daemon.requests import MAX_PAGE, Reference, read_namespace, shown
+from engine.daemon.documents import AUTHOR, Documents, Kind, retrying, write
+from engine.daemon.outlook import changes_of, imagined
+from engine.daemon.requests import MAX_PAGE, Reference, read_namespace, read_trial, shown, shown_outcome
+from engine.daemon.trials import Trials
 from engine.errors import Code, DiagnosticsError, ErrorValue, InvalidError, NotFoundError
 from engine.flow import Process
 from engine.graph.check import check_specs
 from engine.graph.context import Languages
+from engine.graph.forecast import Effect
+from engine.graph.intake import Changes
 from engine.graph.scheme import Scheme
+from engine.graph.warming import warm_up
 from engine.spec.model import Spec, Value, parse_spec, parse_value
-from engine.store.protocol import DeleteSpec, DeleteValue, HistoryEntry, PutSpec, PutValue, Query, Store
+from engine.store.protocol import DeleteSpec, DeleteValue, HistoryEntry, Outcome, PutSpec, PutValue, Query, Store
+from engine.store.rollback import Rollback, choose
+from engine.store.trial import TAKEN_BACK
 
 
 class Host(Protocol):
@@ -26,14 +33,17 @@ class Host(Protocol):
 
     def processes(self) -> Iterable[Process]: ...
     def builtin(self) -> Sequence[Spec]: ...
+    def runs(self, namespace: str) -> bool: ...
+    async def forecast(self, namespace: str, changes: Changes) -> Sequence[Effect]: ...
     async def health(self) -> Mapping[str, Any]: ...
 
 
 class Operations:
     """The opcodes of one daemon."""
 
-    def __init__(self, store: Store, scheme: Scheme, languages: Languages, host: Host) -> None:
+    def __init__(self, store: Store, scheme: Scheme, languages: Languages, host: Host, *, trials: Trials) -> None:
         self._store = store
+        self._trials = trials
         self._scheme = scheme
         self._languages = languages
         self._host = host
@@ -43,6 +53,7 @@ class Operations:
             parse=parse_spec,
             put=PutSpec,
             delete=lambda spec: DeleteSpec(id=spec.id, namespace=spec.namespace, expect=spec.revision),
+            drop=lambda known, expect: DeleteSpec(id=known, expect=expect),
             check=self._check,
         )
         values: Kind[Value] = Kind(
@@ -51,16 +62,20 @@ class Operations:
             parse=parse_value,
             put=PutValue,
             delete=lambda value: DeleteValue(id=value.id, namespace=value.namespace, expect=value.revision),
+            drop=lambda known, expect: DeleteValue(id=known, expect=expect),
             check=_check_nothing,
         )
         self._operations: dict[str, Callable[[Any, str], Awaitable[Any]]] = {
-            **_named("nodes", Documents(specs, store)),
-            **_named("values", Documents(values, store)),
+            **_named("nodes", Documents(specs, store, self._foresee)),
+            **_named("values", Documents(values, store, self._foresee)),
             "instances.read": self._read_instances,
             "processes.read": self._read_processes,
             "processes.cancel": self._cancel_process,
             "revisions.read": self._read_revisions,
             "revisions.rollback": self._roll_back,
+            "trials.read": self._read_trials,
+            "trials.confirm": self._confirm_trial,
+            "trials.revert": self._revert_trial,
             "health.read": self._read_health,
         }
 
@@ -95,23 +110,8 @@ class Operations:
         reference = Reference.of(payload, "limit")
         limit = reference.whole("limit")
         limit = min(limit, MAX_PAGE) if limit is not None else None
-        entries = await self._store.history(reference.namespace, reference.known, limit=limit)
-        if not entries:
-            raise NotFoundError(f"there is no history of {reference.known!r} in {reference.namespace!r}")
-        return [
-            {
-                "revision": entry.revision,
-                "action": entry.action,
-                "id": entry.id,
-                "namespace": entry.namespace,
-                "name": entry.name,
-                "time": entry.time.isoformat(),
-                "author": entry.author,
-                "message": entry.message,
-                "document": entry.document,
-            }
-            for entry in entries
-        ]
+        entries = await self._history(reference, limit=limit)
+        return [entry.to_json() for entry in entries]
 
     async def _roll_back(self, payload: Any, _namespace: str) -> Any:
         """Make what an earlier revision says the newest one."""
@@ -121,29 +121,58 @@ class Operations:
         namespace, known = reference.namespace, reference.known
 
         async def attempt() -> Any:
-            here = await self._spec(namespace, known)
-            reference.condition.check(here.label if here is not None else known, here.revision if here else None)
-            entry = _chosen(await self._store.history(namespace, known), wanted, label=f"{known!r} in {namespace!r}")
-            # A spec that was deleted and made again has another id: what it said before goes to the one that is there.
-            id = here.id if here is not None else entry.id
-            document = {**(entry.document or {}), "id": id, "namespace": entry.namespace}
-            spec = parse_spec(document, origin=entry.origin)
-            await self._check([spec])
-            put = PutSpec(spec, expect=here.revision if here is not None else 0)
-            [outcome] = await write(self._store, [put], message or f"back to revision {entry.revision}")
+            entries = await self._history(reference)
+            label = f"{known!r} in {namespace!r}"
+            way = Rollback(known, choose(entries, wanted, label=label), entries[0])
+            reference.condition.check(label, way.expect or None)
+            put = way.put()
+            await self._check([put.spec])
+            [outcome] = await write(self._store, [put], message or way.reason)
             assert outcome.spec is not None
             return shown(outcome.spec)
 
         return await retrying(attempt)
 
+    async def _history(self, reference: Reference, *, limit: int | None = None) -> list[HistoryEntry]:
+        entries = await self._store.history(reference.namespace, reference.known, limit=limit)
+        if not entries:
+            raise NotFoundError(f"there is no history of {reference.known!r} in {reference.namespace!r}")
+        return entries
+
+    # --- trials
+
+    async def _read_trials(self, payload: Any, _namespace: str) -> Any:
+        namespace = read_namespace(payload)
+        trials = await self._store.trials()
+        return [trial.to_json() for trial in trials if namespace is None or namespace in trial.namespaces]
+
+    async def _confirm_trial(self, payload: Any, _namespace: str) -> Any:
+        return (await self._trials.confirm(read_trial(payload))).to_json()
+
+    async def _revert_trial(self, payload: Any, _namespace: str) -> Any:
+        """Take it back at once: what became of its specs, and which were left as they are."""
+        reverted = await self._trials.revert(read_trial(payload), author=AUTHOR, reason=TAKEN_BACK)
+        return {
+            "trial": reverted.trial.to_json(),
+            "outcomes": [shown_outcome(each) for each in reverted.outcomes],
+            "left": [left.to_json() for left in reverted.left],
+        }
+
     # --- between them
 
-    async def _spec(self, namespace: str, known: str) -> Spec | None:
-        """The spec with this name, or else this id, as the history takes it."""
-        for query in (Query(namespaces=(namespace,), names=(known,)), Query(namespaces=(namespace,), ids=(known,))):
-            if found := await self._store.specs(query):
-                return found[0]
-        return None
+    async def _foresee(self, outcomes: Sequence[Outcome], *, live: bool = False) -> list[Effect]:
+        """What a dry run would have changed in what runs, namespace by namespace.
+
+        A namespace that this daemon does not run is imagined, from what the store has; or left out, with `live`.
+        """
+        effects: list[Effect] = []
+        for namespace, changes in changes_of(outcomes).items():
+            if self._host.runs(namespace):
+                effects += await self._host.forecast(namespace, changes)
+            if live or self._host.runs(namespace):
+                continue
+            effects += await imagined(self._store, namespace, changes, scheme=self._scheme, languages=self._languages)
+        return effects
 
     async def _check(self, specs: Sequence[Spec]) -> None:
         """Refuse specs with errors, all of them told. A link to what is not there yet is none.
@@ -152,6 +181,7 @@ class Operations:
         """
         if not specs:
             return
+        await warm_up(self._languages, specs)
         namespaces = tuple({spec.namespace for spec in specs})
         existing = [*self._host.builtin(), *await self._store.specs(Query(namespaces=namespaces))]
         found = check_specs(
@@ -171,19 +201,6 @@ def _named(resource: str, documents: Documents[Any]) -> dict[str, Callable[[Any,
         f"{resource}.delete": documents.delete,
         f"{resource}.apply": documents.apply,
     }
-
-
-def _chosen(entries: Sequence[HistoryEntry], wanted: int | None, *, label: str) -> HistoryEntry:
-    """The entry to go back to: the wanted revision, or the last one before what is there now."""
-    puts = [entry for entry in entries if entry.document is not None]
-    if wanted is not None:
-        puts = [entry for entry in puts if entry.revision == wanted]
-    elif entries and entries[0].document is not None:
-        puts = puts[1:]
-    if not puts:
-        which = f"revision {wanted}" if wanted is not None else "an earlier revision"
-        raise NotFoundError(f"{label} has no {which}")
-    return puts[0]
 
 
 async def _check_nothing(_values: Sequence[Value]) -> None:

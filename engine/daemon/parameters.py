@@ -8,9 +8,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
+from datetime import timedelta
 from typing import Any, Final
 
 from engine.errors import InvalidError
+from engine.spec.fields import FieldError, duration
 from engine.spec.suggest import did_you_mean
 from engine.store.query import check_text
 
@@ -63,6 +65,16 @@ def read_flag(value: Any, name: str) -> bool | None:
     if flag is None or isinstance(flag, bool):
         return flag
     raise InvalidError(f"`{name}` must be true or false, not {value!r}")
+
+
+def read_duration(value: Any, name: str) -> timedelta | None:
+    """A length of time such as `60s`, or a number of milliseconds; None for None."""
+    if value is None:
+        return None
+    try:
+        return duration(value)
+    except FieldError as error:
+        raise InvalidError(f"`{name}` {error.reason}", hint=error.hint) from error
 
 
 def _suggestion(name: str, known: Sequence[str]) -> str:

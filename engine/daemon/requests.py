@@ -3,9 +3,18 @@
 An operation takes its items plainly (a spec or a list of specs, an example or a list of examples), as seed 003 has it,
 or in a map beside what else there is to say:
 
-    {"items": [...], "if_match": '"12"', "if_none_match": "*", "message": "why", "outcomes": true}   create, update, apply
+    {"items": [...], "if_match": '"12"', "if_none_match": "*", "message": "why", "outcomes": true, "dry_run": true,
+     "confirm": "60s"}                                                                               create, update, apply
     {"filter": [...], "limit": 100, "continue": TOKEN}                                               read
-    {"filter": [...], "if_match": '"12"', "message": "why", "everything": false}                     delete
+    {"filter": [...], "if_match": '"12"', "message": "why", "everything": false, "dry_run": true,
+     "confirm": "60s"}                                                                               delete
+
+With `confirm` specs are written on trial (:mod:`engine.store.trial`), and the answer is
+`{"items": [...], "trial": {...}}`: what it would have been otherwise, always as a list, and the trial, null if nothing
+was changed.
+
+What is to be deleted in the same transaction stands beside the items, by its id, and the revision that was seen:
+`{"items": [...], "delete": [{"id": ID, "revision": 12}]}`. The body of an HTTP request may be such a map.
 
 Each such map may have `query` too, the query of an HTTP request as it came (:mod:`engine.daemon.parameters`), which says
 the same as text. Nothing may be said twice.
@@ -15,15 +24,17 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import timedelta
 from typing import Any, Final
 
-from engine.daemon.parameters import FILTER, Parameters, read_flag, read_whole
+from engine.daemon.parameters import FILTER, Parameters, read_duration, read_flag, read_whole
 from engine.daemon.precondition import NO_CONDITION, Precondition
 from engine.errors import InvalidError
 from engine.spec.model import Spec, Value
-from engine.store.protocol import Example, Outcome, Query
+from engine.store.protocol import Applied, Example, Outcome, Query, Trial
 from engine.store.query import check_text
 from engine.store.record import MAX_DEPTH
+from engine.store.trial import check_length
 
 MAX_PAGE: Final = 10_000
 """The most documents or revisions that one answer lists when it is asked for a limit."""
@@ -31,16 +42,18 @@ MAX_PAGE: Final = 10_000
 MAX_WIDE: Final = 100
 """The most examples with neither id nor name: each is compared with every document there is."""
 
-_ITEMS: Final = ("items", "query", "if_match", "if_none_match", "message", "outcomes")
+_ITEMS: Final = ("items", "delete", "query", "if_match", "if_none_match", "message", "outcomes", "dry_run", "confirm")
 _READ: Final = ("filter", "query", "limit", "continue")
-_DELETE: Final = ("filter", "query", "if_match", "if_none_match", "message", "everything")
+_DELETE: Final = ("filter", "query", "if_match", "if_none_match", "message", "everything", "dry_run", "confirm")
 
 
 @dataclass(frozen=True, slots=True)
 class Items:
     """Documents to write. `single` tells that one came, without a list around it.
 
-    `outcomes` asks what became of each (`created`, `configured`, `unchanged`), beside what is stored now.
+    `outcomes` asks what became of each (`created`, `configured`, `unchanged`), beside what is stored now; `dry_run`
+    what would become of them, and of what runs. `trial` is how long there is to confirm it. `gone` are ids to delete with
+    them, and the revisions that were seen.
     """
 
     documents: Sequence[Mapping[str, Any]]
@@ -48,21 +61,32 @@ class Items:
     condition: Precondition = NO_CONDITION
     message: str | None = None
     outcomes: bool = False
+    dry_run: bool = False
+    trial: timedelta | None = None
+    gone: Sequence[tuple[str, int | None]] = ()
 
     @classmethod
     def of(cls, payload: Any, what: str) -> Items:
         """Read what was sent. Null, or anything but a map or a list of maps, is an invalid argument."""
         condition = NO_CONDITION
         message: str | None = None
-        outcomes = False
-        # A document may have a field `items`; it has one of the others as well.
-        if isinstance(payload, Mapping) and "items" in payload and not payload.keys() & {"kind", "id", "name"}:
+        outcomes = dry_run = False
+        trial: timedelta | None = None
+        gone: list[tuple[str, int | None]] = []
+        if _is_list_of_items(payload):
             _only(payload, _ITEMS)
-            query = Parameters(payload.get("query"), ("message", "outcomes"))
+            query = Parameters(payload.get("query"), ("message", "outcomes", "dry_run", "confirm"))
             condition = Precondition.of(payload.get("if_match"), payload.get("if_none_match"))
             message = _text(_either(payload, query, "message"), "message")
             outcomes = read_flag(_either(payload, query, "outcomes"), "outcomes") or False
+            dry_run = read_flag(_either(payload, query, "dry_run"), "dry_run") or False
+            trial = _trial(payload, query, dry_run=dry_run)
+            gone = _gone(payload.get("delete"))
             payload = payload["items"]
+            if _is_list_of_items(payload):  # the body of a request
+                _only(payload, ("items", "delete"))
+                gone += _gone(payload.get("delete"))
+                payload = payload["items"]
         single = isinstance(payload, Mapping)
         documents = [payload] if single else payload
         if not isinstance(documents, (list, tuple)):
@@ -74,15 +98,19 @@ class Items:
                 raise InvalidError(f"item {index} is nested deeper than {MAX_DEPTH} levels, which no store takes")
         if condition.given and len(documents) != 1:
             raise InvalidError("If-Match and If-None-Match go with exactly one item")
-        return cls(documents, single, condition, message, outcomes)
+        return cls(documents, single, condition, message, outcomes, dry_run, trial, tuple(gone))
 
-    def answer(self, outcomes: Sequence[Outcome]) -> Any:
-        """What goes back: one for one, a list for a list."""
+    def answer(self, applied: Applied) -> Any:
+        """What goes back: one for one, a list for a list; on trial a list beside the trial."""
         written: list[dict[str, Any]] = []
-        for each in outcomes:
+        for each in applied:
+            if each.action == "deleted":
+                continue
             subject = each.spec if each.spec is not None else each.value
             assert subject is not None, "what was put is there"
-            written.append({"action": each.action, "item": shown(subject)} if self.outcomes else shown(subject))
+            written.append(shown_outcome(each) if self.outcomes else shown(subject))
+        if self.trial is not None:
+            return tried(written, applied.trial)
         return written[0] if self.single else written
 
 
@@ -94,6 +122,8 @@ class Selection:
     paged: bool = False
     condition: Precondition = NO_CONDITION
     message: str | None = None
+    dry_run: bool = False
+    trial: timedelta | None = None
 
     @classmethod
     def to_read(cls, payload: Any, namespace: str) -> Selection:
@@ -124,13 +154,17 @@ class Selection:
         """
         condition = NO_CONDITION
         message: str | None = None
+        dry_run = False
+        trial: timedelta | None = None
         matches: tuple[Example, ...] | None
         if _is_envelope(payload, _DELETE):
             _only(payload, _DELETE)
-            query = Parameters(payload.get("query"), (*FILTER, "message"))
+            query = Parameters(payload.get("query"), (*FILTER, "message", "dry_run", "confirm"))
             matches = _filter(payload, query)
             condition = Precondition.of(payload.get("if_match"), payload.get("if_none_match"))
             message = _text(_either(payload, query, "message"), "message")
+            dry_run = read_flag(_either(payload, query, "dry_run"), "dry_run") or False
+            trial = _trial(payload, query, dry_run=dry_run)
             if matches is None and read_flag(payload.get("everything"), "everything") is False:
                 raise InvalidError(
                     "nothing says what to delete",
@@ -144,8 +178,8 @@ class Selection:
             )
         if condition.exists is False:
             raise InvalidError("If-None-Match means nothing to a deletion", hint="If-Match names what is to be deleted")
-        everything = Query(except_namespace=namespace)
-        return cls(everything if matches is None else Query(matches=matches), False, condition, message)
+        meant = Query(except_namespace=namespace) if matches is None else Query(matches=matches)
+        return cls(meant, False, condition, message, dry_run, trial)
 
 
 @dataclass(frozen=True, slots=True)
@@ -192,6 +226,32 @@ def read_namespace(payload: Any) -> str | None:
     return _text(_either(payload, query, "namespace"), "namespace")
 
 
+def read_trial(payload: Any) -> str:
+    """The id of the trial that is meant: `id` of a map. Nothing else means anything."""
+    if not isinstance(payload, Mapping):
+        raise InvalidError(f"a map with the `id` of a trial is needed, not {_kind(payload)}")
+    _only(payload, ("id", "query", "body"))
+    if payload.get("body") is not None:
+        raise InvalidError("a body means nothing here")
+    Parameters(payload.get("query"), ())
+    known = _text(payload.get("id"), "id")
+    if not known:
+        raise InvalidError("nothing says which trial is meant", hint="give its `id`")
+    return known
+
+
+def tried(items: Sequence[Any], trial: Trial | None) -> dict[str, Any]:
+    """What goes back for what was written on trial."""
+    return {"items": items, "trial": trial.to_json() if trial is not None else None}
+
+
+def shown_outcome(outcome: Outcome) -> dict[str, Any]:
+    """What became of one document, and how it is now, or was before it was deleted."""
+    subject = outcome.spec if outcome.spec is not None else outcome.value
+    item = shown(subject) if subject is not None else {"id": outcome.id, "namespace": outcome.namespace}
+    return {"action": outcome.action, "item": item}
+
+
 def shown(subject: Spec | Value) -> dict[str, Any]:
     """A spec or value as everybody sees it: what was written, with id, namespace and revision."""
     rest = {key: value for key, value in subject.document.items() if key not in ("id", "namespace", "revision")}
@@ -213,6 +273,40 @@ def _inside(data: Any) -> Iterable[Any]:
     """The maps and lists directly in a map or list."""
     values = data.values() if isinstance(data, Mapping) else data
     return [value for value in values if isinstance(value, (Mapping, list, tuple))]
+
+
+def _is_list_of_items(payload: Any) -> bool:
+    """Whether a map has `items` beside what else there is to say. A document with such a field has others as well."""
+    return isinstance(payload, Mapping) and "items" in payload and not payload.keys() & {"kind", "id", "name"}
+
+
+def _gone(listed: Any) -> list[tuple[str, int | None]]:
+    """The ids to delete, and the revisions that were seen."""
+    if listed is None:
+        return []
+    if not isinstance(listed, (list, tuple)) or not all(isinstance(each, Mapping) for each in listed):
+        raise InvalidError('`delete` must be a list such as [{"id": ID, "revision": 12}]')
+    gone: list[tuple[str, int | None]] = []
+    for index, each in enumerate(listed):
+        _only(each, ("id", "revision"))
+        known = _text(each.get("id"), "id")
+        if not known:
+            raise InvalidError(f"item {index} of `delete` needs an `id`")
+        gone.append((known, read_whole(each.get("revision"), "revision")))
+    return gone
+
+
+def _trial(payload: Mapping[str, Any], query: Parameters, *, dry_run: bool) -> timedelta | None:
+    """How long there is to confirm; None if it need not be confirmed."""
+    length = read_duration(_either(payload, query, "confirm"), "confirm")
+    if length is None:
+        return None
+    if dry_run:
+        raise InvalidError(
+            "`confirm` and `dry_run` exclude each other", hint="a dry run writes nothing that could go back"
+        )
+    check_length(length)
+    return length
 
 
 def _is_envelope(payload: Any, fields: Sequence[str]) -> bool:

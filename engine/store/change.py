@@ -6,8 +6,9 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
-from typing import Any, Literal, TypeAlias
+from typing import Any, Literal, Self, TypeAlias
 
+from engine.errors import InvalidError
 from engine.spec.model import Spec, Value
 from engine.spec.origin import Origin
 from engine.store.clock import moment
@@ -90,6 +91,38 @@ class HistoryEntry:
     document: Mapping[str, Any] | None
     origin: Origin | None = None
 
+    def to_json(self) -> dict[str, Any]:
+        """The public form; where the document stood in its file is not part of it."""
+        return {
+            "revision": self.revision,
+            "action": self.action,
+            "id": self.id,
+            "namespace": self.namespace,
+            "name": self.name,
+            "time": self.time.isoformat(),
+            "author": self.author,
+            "message": self.message,
+            "document": self.document,
+        }
+
+    @classmethod
+    def from_json(cls, form: Any) -> Self:
+        """Read :meth:`to_json`'s form. Raises InvalidError for another."""
+        try:
+            return cls(
+                revision=form["revision"],
+                action=form["action"],
+                namespace=form["namespace"],
+                id=form["id"],
+                name=form["name"],
+                time=datetime.fromisoformat(form["time"]),
+                author=form["author"],
+                message=form["message"],
+                document=form["document"],
+            )
+        except (KeyError, TypeError, ValueError) as error:
+            raise InvalidError(f"the form of a revision is wrong: {type(error).__name__} {error}") from error
+
 
 @dataclass(frozen=True, slots=True)
 class Retention:
@@ -132,6 +165,26 @@ class LogEntry:
             record.name,
             record.document,
             record.origin,
+            time,
+            author,
+            message,
+        )
+
+    @classmethod
+    def deletion(
+        cls, record: Record, revision: int, *, batch: int, time: int, author: str | None, message: str | None
+    ) -> LogEntry:
+        """The entry of a record that was deleted."""
+        return cls(
+            revision,
+            batch,
+            "delete",
+            record.resource,
+            record.id,
+            record.namespace,
+            record.name,
+            None,
+            None,
             time,
             author,
             message,

@@ -23,13 +23,22 @@ FORGOTTEN: Final = timedelta(days=1)
 class SpecState:
     """What a worker made of one spec: the revision that it saw, the state, why, and what is wrong with it.
 
-    `diagnostics` are in the form of :meth:`engine.errors.Diagnostic.to_json`.
+    `diagnostics` are in the form of :meth:`engine.errors.Diagnostic.to_json`. `serving` is the revision that runs, where
+    it is another one than that of the state: the last good one, when the newest cannot run.
     """
 
     revision: int
     state: State
     reason: str | None = None
     diagnostics: tuple[Mapping[str, Any], ...] = ()
+    serving: int | None = None
+
+    @property
+    def runs(self) -> int | None:
+        """The revision that runs, None if none does."""
+        if self.serving is not None:
+            return self.serving
+        return self.revision if self.state in ("active", "draining") else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,6 +84,7 @@ class Instance:
                     "state": state.state,
                     "reason": state.reason,
                     "diagnostics": [dict(diagnostic) for diagnostic in state.diagnostics],
+                    "serving": state.serving,
                 }
                 for spec, state in self.states.items()
             },
@@ -94,7 +104,13 @@ class Instance:
                 revision=form["revision"],
                 generation=form["generation"],
                 states={
-                    spec: SpecState(state["revision"], state["state"], state["reason"], tuple(state["diagnostics"]))
+                    spec: SpecState(
+                        state["revision"],
+                        state["state"],
+                        state["reason"],
+                        tuple(state["diagnostics"]),
+                        state.get("serving"),
+                    )
                     for spec, state in form["states"].items()
                 },
             )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Iterable
+from datetime import timedelta
 from typing import TypeVar
 
 from engine.errors import UnavailableError
@@ -16,8 +17,10 @@ from engine.store.plan import Draft, IdKey, NameKey, Plan, decide
 from engine.store.protocol import Store
 from engine.store.query import ANYTHING, Page, Query
 from engine.store.record import Record, Resource
+from engine.store.trial import NOT_CONFIRMED, Applied, Reverted, Trial, no_trial
+from engine.store.trying import Onset, Reversal, begin
 from engine.store.watch import Watch
-from engine.store.write import Outcome, Write
+from engine.store.write import Write
 
 SubjectT = TypeVar("SubjectT", Spec, Value)
 
@@ -36,6 +39,7 @@ class MemoryStore(Store):
         self._records: dict[IdKey, Record] = {}
         self._names: dict[NameKey, str] = {}
         self._history: dict[str, deque[LogEntry]] = {}
+        self._trials: dict[str, Onset] = {}
         self._instances: dict[str, Instance] = {}
         self._watches: list[Watch] = []
 
@@ -59,14 +63,45 @@ class MemoryStore(Store):
         return self._list("value", Value, query)
 
     async def apply(
-        self, writes: Iterable[Write], *, author: str | None = None, message: str | None = None
-    ) -> list[Outcome]:
+        self,
+        writes: Iterable[Write],
+        *,
+        author: str | None = None,
+        message: str | None = None,
+        dry_run: bool = False,
+        trial: timedelta | None = None,
+    ) -> Applied:
         self._check_open()
         draft = Draft.of(writes)
         now = microseconds(self._clock())
-        plan = decide(draft, self._wanted(draft), revision=self._revision, time=now, author=author, message=message)
+        records = self._wanted(draft.wants())
+        plan = decide(draft, records, revision=self._revision, time=now, author=author, message=message)
+        onset: Onset | None = None
+        if trial is not None:
+            running = [each.trial for each in self._trials.values()]
+            onset = begin(draft, plan, records, length=trial, running=running, time=now, author=author, message=message)
+        if not dry_run:
+            self._commit(plan, now)
+            if onset is not None:
+                self._trials[onset.trial.id] = onset
+        return Applied(plan.outcomes, trial=onset.trial if onset is not None else None)
+
+    async def trials(self) -> list[Trial]:
+        self._check_open()
+        return sorted((each.trial for each in self._trials.values()), key=lambda trial: (trial.deadline, trial.id))
+
+    async def confirm(self, id: str) -> Trial:
+        return self._take_trial(id).trial
+
+    async def revert(self, id: str, *, author: str | None = None, reason: str = NOT_CONFIRMED) -> Reverted:
+        onset = self._take_trial(id)
+        now = microseconds(self._clock())
+        reversal = Reversal(onset.trial, onset.before)
+        plan, left = reversal.decide(
+            self._wanted(reversal.wants()), revision=self._revision, time=now, reason=reason, author=author
+        )
         self._commit(plan, now)
-        return plan.outcomes
+        return Reverted(onset.trial, plan.outcomes, left)
 
     def watch(self, namespaces: frozenset[str] | None = None) -> Watch:
         return Watch(namespaces, subscribe=self._subscribe, unsubscribe=self._unsubscribe)
@@ -115,8 +150,15 @@ class MemoryStore(Store):
             admitted = [record for record in admitted if record.key > position]
         return compose(kind, admitted, query=query, revision=self._revision)
 
-    def _wanted(self, draft: Draft) -> list[Record]:
-        ids, names = draft.wants()
+    def _take_trial(self, id: str) -> Onset:
+        self._check_open()
+        onset = self._trials.pop(id.lower(), None)
+        if onset is None:
+            raise no_trial(id)
+        return onset
+
+    def _wanted(self, wants: tuple[list[IdKey], list[NameKey]]) -> list[Record]:
+        ids, names = wants
         keys = dict.fromkeys(ids)
         for resource, namespace, name in names:
             holder = self._names.get((resource, namespace, name))

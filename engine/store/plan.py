@@ -166,24 +166,18 @@ class _Decision:
         found = self._find(resource, write.id, write.namespace, write.name, place=Place())
         if found is None or (write.namespace is not None and write.namespace != found.namespace):
             raise NotFoundError(f"there is no {known}", hint="look with `weir get`")
-        _check_expect(write.expect, found, known, place=Place())
+        _check_expect(write.expect, found, found.label, place=Place())
         self._release(found)
         self.plan.revision += 1
         self.plan.final[resource, found.id] = None
         self.plan.log.append(
-            LogEntry(
+            LogEntry.deletion(
+                found,
                 self.plan.revision,
-                self._batch,
-                "delete",
-                resource,
-                found.id,
-                found.namespace,
-                found.name,
-                None,
-                None,
-                self._time,
-                self._author,
-                self._message,
+                batch=self._batch,
+                time=self._time,
+                author=self._author,
+                message=self._message,
             )
         )
         try:

@@ -18,6 +18,7 @@ document at a time. Specs and values have ids and names apart. Ids are kept in l
 from __future__ import annotations
 
 from collections.abc import Iterable
+from datetime import timedelta
 from types import TracebackType
 from typing import Protocol, Self
 
@@ -25,11 +26,13 @@ from engine.spec.model import Spec, Value
 from engine.store.change import Batch, Change, HistoryEntry, Resync, Retention
 from engine.store.instance import Instance, SpecState
 from engine.store.query import ANYTHING, Example, Page, Query
+from engine.store.trial import NOT_CONFIRMED, Applied, Reverted, Trial
 from engine.store.watch import Watch
 from engine.store.write import DeleteSpec, DeleteValue, Outcome, PutSpec, PutValue, Write
 
 __all__ = [
     "ANYTHING",
+    "Applied",
     "Batch",
     "Change",
     "DeleteSpec",
@@ -44,8 +47,10 @@ __all__ = [
     "Query",
     "Resync",
     "Retention",
+    "Reverted",
     "SpecState",
     "Store",
+    "Trial",
     "Watch",
     "Write",
 ]
@@ -83,17 +88,45 @@ class Store(Protocol):
         ...
 
     async def apply(
-        self, writes: Iterable[Write], *, author: str | None = None, message: str | None = None
-    ) -> list[Outcome]:
+        self,
+        writes: Iterable[Write],
+        *,
+        author: str | None = None,
+        message: str | None = None,
+        dry_run: bool = False,
+        trial: timedelta | None = None,
+    ) -> Applied:
         """Do all writes, one after another, in one transaction, or none of them; one outcome for each.
 
         A document that says what is stored already is `unchanged` and takes no revision; where it stands in its file is
         kept all the same. An unnamed spec without an id is a new one each time.
 
+        With `dry_run` the answer, or the error, is what it would have been, and nothing is written.
+
+        With `trial` (1 s to 24 h) the specs that it changes are on trial for so long: see :mod:`engine.store.trial`. The
+        store itself takes nothing back; a daemon does, by :meth:`revert`. To write such a spec anew without `trial` takes
+        it out of the trial; to say again what the trial has said leaves it there.
+
         Raises ConflictError for a stale `expect` (it names both revisions), for `create_only` when it is there, for an id
-        of another namespace and for a name that another id holds; NotFoundError when there is nothing to delete;
-        InvalidError for documents that JSON cannot hold or that are over 4 MiB. Cancelled, it has happened whole or not
-        at all.
+        of another namespace, for a name that another id holds, and for a second trial of one spec or name; NotFoundError
+        when there is nothing to delete; InvalidError for documents that JSON cannot hold or that are over 4 MiB, and for
+        values on trial. Cancelled, it has happened whole or not at all.
+        """
+        ...
+
+    async def trials(self) -> list[Trial]:
+        """The trials that nobody has confirmed or taken back yet, by deadline; those that are over, too."""
+        ...
+
+    async def confirm(self, id: str) -> Trial:
+        """End a trial: what it wrote stays. Raises NotFoundError for one that has ended."""
+        ...
+
+    async def revert(self, id: str, *, author: str | None = None, reason: str = NOT_CONFIRMED) -> Reverted:
+        """End a trial: what was there before it is written again, in one transaction, at any time.
+
+        A spec that somebody has changed, deleted or made again since is left as it is, and one whose name is taken.
+        `reason` begins the message in the history. Raises NotFoundError for a trial that has ended.
         """
         ...
 

@@ -25,7 +25,7 @@ MAX_DOCUMENT: Final = 4 * 1024 * 1024
 MAX_DEPTH: Final = 256
 """Levels of maps and lists that a document may have."""
 
-_IDENTITY: Final = frozenset({"id", "namespace", "revision"})
+IDENTITY: Final = frozenset({"id", "namespace", "revision"})
 """Fields that say which document it is, not what it says."""
 
 
@@ -90,8 +90,12 @@ def seal(subject: Spec | Value) -> Sealed:
             hint="keep large data in a file, and its path in the spec",
         )
     origin = _dump(subject.origin.to_json()) if subject.origin is not None else None
-    said = {key: value for key, value in plain.items() if key not in _IDENTITY}
-    return Sealed(document, origin, dict(subject.labels), canonical(said))
+    return Sealed(document, origin, dict(subject.labels), said(plain))
+
+
+def said(document: Mapping[str, Any]) -> str:
+    """The hash of what a document says, apart from which one it is: with a name, the rule of what is `unchanged`."""
+    return canonical({key: value for key, value in document.items() if key not in IDENTITY})
 
 
 def unseal(record: Record) -> Spec | Value:

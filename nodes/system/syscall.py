@@ -16,7 +16,7 @@ class SyscallSpec(NodeSpec):
     opcode: str
     """What to do: `nodes.create`, `nodes.read`, `nodes.update`, `nodes.delete`, `nodes.apply` and the same for
     `values`; `instances.read`, `processes.read`, `processes.cancel`, `revisions.read`, `revisions.rollback`,
-    `health.read`."""
+    `trials.read`, `trials.confirm`, `trials.revert`, `health.read`."""
 
 
 class SyscallNode(OneToOne):

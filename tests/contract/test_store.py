@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import json
 from collections.abc import AsyncIterator, Callable
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 from typing import Any
 from uuid import UUID
 
@@ -15,6 +15,7 @@ from engine.errors import ConflictError, InvalidError, NotFoundError, Unavailabl
 from engine.spec.model import Spec, Value, parse_spec, parse_value
 from engine.spec.yaml import parse
 from engine.store.memory import MemoryStore
+from engine.store.mongodb import MongodbStore
 from engine.store.protocol import (
     Batch,
     Change,
@@ -29,13 +30,16 @@ from engine.store.protocol import (
     Retention,
     SpecState,
     Store,
+    Trial,
     Watch,
 )
 from engine.store.sqlite import SqliteStore
+from engine.store.trial import Former
 
 STORES: dict[str, Callable[..., Store]] = {
-    "memory": lambda path, **options: MemoryStore(**options),
-    "sqlite": lambda path, **options: SqliteStore(path / "store.db", **options),
+    "memory": lambda fixture, **options: MemoryStore(**options),
+    "sqlite": lambda fixture, **options: SqliteStore(fixture("tmp_path") / "store.db", **options),
+    "mongodb": lambda fixture, **options: MongodbStore(fixture("mongodb_url"), **options),
 }
 
 ID = "0191b2c3-0000-7000-8000-000000000001"
@@ -56,16 +60,16 @@ def clock() -> Clock:
 
 
 @pytest.fixture(params=STORES)
-async def store(request: pytest.FixtureRequest, tmp_path: Path, clock: Clock) -> AsyncIterator[Store]:
-    async with STORES[request.param](tmp_path, clock=clock) as opened:
+async def store(request: pytest.FixtureRequest, clock: Clock) -> AsyncIterator[Store]:
+    async with STORES[request.param](request.getfixturevalue, clock=clock) as opened:
         yield opened
 
 
 @pytest.fixture(params=STORES)
-async def short_store(request: pytest.FixtureRequest, tmp_path: Path, clock: Clock) -> AsyncIterator[Store]:
+async def short_store(request: pytest.FixtureRequest, clock: Clock) -> AsyncIterator[Store]:
     """Keeps three revisions of a spec, for an hour."""
     retention = Retention(count=3, age=timedelta(hours=1))
-    async with STORES[request.param](tmp_path, clock=clock, retention=retention) as opened:
+    async with STORES[request.param](request.getfixturevalue, clock=clock, retention=retention) as opened:
         yield opened
 
 
@@ -99,6 +103,25 @@ async def take(watch: Watch) -> Batch:
 
 
 # Writing and reading
+
+
+async def test_a_dry_run_answers_as_apply_would_and_writes_nothing(store: Store) -> None:
+    [first] = await store.apply([PutSpec(spec("a"))])
+    async with store.watch() as watch:
+        same, new, gone = await store.apply(
+            [PutSpec(spec("a")), PutSpec(spec("b")), DeleteSpec(namespace="default", name="a")], dry_run=True
+        )
+        assert (same.action, new.action, gone.action) == ("unchanged", "created", "deleted")
+        assert (same.id, gone.id) == (first.id, first.id)
+        assert new.spec is not None
+        assert new.spec.id == new.id
+        with pytest.raises(ConflictError):
+            await store.apply([PutSpec(spec("a", x=1), expect=99)], dry_run=True)
+        assert [(each.name, each.revision) for each in await store.specs()] == [("a", first.revision)]
+        assert len(await store.history("default", "a")) == 1
+        [after] = await store.apply([PutSpec(spec("c"))])
+        assert after.revision == first.revision + 1
+        assert (await anext(watch)).revision == after.revision  # the first that the watch hears of
 
 
 async def test_an_empty_store_lists_nothing_at_revision_0(store):
@@ -679,6 +702,262 @@ async def test_history_is_kept_for_a_time(short_store, clock):
     assert [entry.revision for entry in await short_store.history("default", "a")] == [3]
     assert await short_store.history("default", "b") == []
     assert await names(short_store) == ["a", "b", "c"]
+
+
+# Trials
+
+
+def spelled(store_specs: list[Spec]) -> dict[str | None, Any]:
+    """What each spec says, by name."""
+    return {each.name: each.fields.get("x") for each in store_specs}
+
+
+async def begin(store: Store, *writes: Any, length: timedelta = timedelta(minutes=1), **options: Any) -> Trial:
+    applied = await store.apply(writes, trial=length, **options)
+    assert applied.trial is not None
+    return applied.trial
+
+
+async def test_a_trial_tells_what_it_wrote_and_what_was_there(store, clock):
+    old, gone = await store.apply([PutSpec(spec("a", x=1)), PutSpec(spec("b", x=1))])
+    applied = await store.apply(
+        [PutSpec(spec("c", x=1)), PutSpec(spec("a", x=2)), DeleteSpec(id=gone.id), PutSpec(spec("a", x=2))],
+        author="ada",
+        message="try",
+        trial=timedelta(seconds=90),
+    )
+    trial = applied.trial
+    assert await store.trials() == [trial]
+    assert (trial.author, trial.message, trial.made) == ("ada", "try", clock.now)
+    assert trial.deadline == clock.now + timedelta(seconds=90)
+    assert UUID(trial.id).version == 7
+    assert [(each.action, each.label, each.id, each.revision, each.before) for each in trial.specs] == [
+        ("created", "print/c", applied[0].id, 3, None),
+        ("configured", "print/a", old.id, 4, Former(1, "a")),
+        ("deleted", "print/b", gone.id, 5, Former(2, "b")),
+    ]
+    assert Trial.from_json(json.loads(json.dumps(trial.to_json()))) == trial
+    assert trial.namespaces == {"default"}
+
+
+async def test_what_is_confirmed_stays(store):
+    await store.apply([PutSpec(spec("a", x=1))])
+    trial = await begin(store, PutSpec(spec("a", x=2)))
+    assert await store.confirm(trial.id.upper()) == trial
+    assert await store.trials() == []
+    for end in (store.confirm, store.revert):
+        with pytest.raises(NotFoundError, match=f"there is no trial {trial.id}"):
+            await end(trial.id)
+    assert spelled(await store.specs()) == {"a": 2}
+
+
+async def test_what_is_taken_back_is_as_it_was(store, clock):
+    (document,) = parse("kind: print\nname: a\nx: 1\nlabels: {l: '1'}\n", "flow.yaml")
+    before = parse_spec(document.data, origin=document.origin)
+    old, gone = await store.apply([PutSpec(before), PutSpec(spec("b", x=1))])
+    trial = await begin(
+        store,
+        PutSpec(spec("c", x=1)),
+        PutSpec(spec("n", x=2).replace(id=old.id)),
+        DeleteSpec(id=gone.id),
+        message="try",
+    )
+    clock.now += timedelta(seconds=5)
+    async with store.watch() as watch:
+        reverted = await store.revert(trial.id, author="weir")
+        batch = await take(watch)
+    assert reverted.trial == trial
+    assert reverted.left == []
+    assert [(each.action, each.name) for each in reverted.outcomes] == [
+        ("deleted", "c"),
+        ("configured", "a"),
+        ("created", "b"),
+    ]
+    assert [(each.revision, each.action, each.name) for each in batch.changes] == [
+        (6, "delete", "c"),
+        (7, "put", "a"),
+        (8, "put", "b"),
+    ]
+    again, other = await store.specs()
+    assert (again.id, again.document, again.labels, again.revision) == (old.id, document.data, {"l": "1"}, 7)
+    assert again.origin is not None
+    assert str(again.origin.place(("x",))) == "flow.yaml:3:4"
+    assert (other.id, other.name, other.revision) == (gone.id, "b", 8)
+    assert await names(store, Query(labels={"l": "1"})) == ["a"]
+    newest = (await store.history("default", "a"))[0]
+    assert (newest.author, newest.time) == ("weir", clock.now)
+    assert newest.message == f"not confirmed: back to before trial {trial.id} (try)"
+    assert await store.trials() == []
+
+
+async def test_what_somebody_has_changed_since_is_left(store):
+    await store.apply([PutSpec(spec(name, x=1)) for name in ("changed", "deleted", "again", "mine")])
+    trial = await begin(
+        store,
+        *(PutSpec(spec(name, x=2)) for name in ("changed", "deleted", "mine", "new")),
+        DeleteSpec(namespace="default", name="again"),
+    )
+    [mended, *_] = await store.apply(
+        [
+            PutSpec(spec("changed", x=3)),
+            DeleteSpec(namespace="default", name="deleted"),
+            PutSpec(spec("again", x=3).replace(id=trial.specs[-1].id)),
+            PutSpec(spec("new", x=3)),
+        ]
+    )
+    reverted = await store.revert(trial.id)
+    assert {left.spec.name: left.reason for left in reverted.left} == {
+        "changed": f"it was changed meanwhile, and has revision {mended.revision} by now",
+        "deleted": "it was deleted meanwhile",
+        "again": "it is there again, at revision 12",
+        "new": "it was changed meanwhile, and has revision 13 by now",
+    }
+    assert spelled(await store.specs()) == {"changed": 3, "again": 3, "mine": 1, "new": 3}
+    assert await store.trials() == []
+
+
+async def test_a_name_that_is_taken_meanwhile_keeps_all_that_hang_on_it(store):
+    a, b = await store.apply([PutSpec(spec("a", x="a")), PutSpec(spec("b", x="b"))])
+    trial = await begin(store, PutSpec(spec("b2", x="b").replace(id=b.id)), PutSpec(spec("b", x="a").replace(id=a.id)))
+    # Somebody changes the one that is called "b" now: the other cannot have its name back, and stays as well.
+    await store.apply([PutSpec(spec("b", x="his").replace(id=a.id))])
+    reverted = await store.revert(trial.id)
+    assert [left.spec.id for left in reverted.left] == [a.id, b.id]
+    assert reverted.left[1].reason == f"its name 'b' is held by {a.id} by now"
+    assert reverted.outcomes == []
+    assert spelled(await store.specs()) == {"b": "his", "b2": "b"}
+
+
+async def test_names_that_were_swapped_are_swapped_back(store):
+    a, b = await store.apply([PutSpec(spec("a", x="a")), PutSpec(spec("b", x="b"))])
+    trial = await begin(store, PutSpec(spec("b", x="a").replace(id=a.id)), PutSpec(spec("a", x="b").replace(id=b.id)))
+    assert (await store.revert(trial.id)).left == []
+    assert spelled(await store.specs()) == {"a": "a", "b": "b"}
+
+
+async def test_a_spec_that_is_replaced_by_another_of_its_name_comes_back(store):
+    old = await one(store, spec("a", x=1))
+    trial = await begin(store, DeleteSpec(id=old.id), PutSpec(spec("a", x=2)))
+    assert (await store.revert(trial.id)).left == []
+    (again,) = await store.specs()
+    assert (again.id, again.fields["x"]) == (old.id, 1)
+
+
+@pytest.mark.parametrize(
+    "write",
+    [
+        lambda a, b: PutSpec(spec("a", x=3)),
+        lambda a, b: DeleteSpec(id=a),
+        lambda a, b: PutSpec(spec("x", x=3).replace(id=a)),
+        lambda a, b: PutSpec(spec("gone", x=3)),
+        lambda a, b: PutSpec(spec("renamed", x=3)),
+        lambda a, b: PutSpec(spec("was", x=3)),
+    ],
+    ids=["changed", "deleted", "renamed", "made again", "new name", "old name"],
+)
+async def test_two_trials_share_no_spec_and_no_name(store, write):
+    a, was, _ = await store.apply([PutSpec(spec(name, x=1)) for name in ("a", "was", "gone")])
+    first = await begin(
+        store,
+        PutSpec(spec("a", x=2)),
+        PutSpec(spec("renamed", x=1).replace(id=was.id)),
+        DeleteSpec(namespace="default", name="gone"),
+    )
+    with pytest.raises(ConflictError, match=rf"is in trial {first.id} already, until 2026-01-02T03:05:05\+00:00"):
+        await begin(store, PutSpec(spec("other", x=1)), write(a.id, was.id))
+    assert await store.trials() == [first]
+    assert "other" not in await names(store)
+    await store.revert(first.id)
+    assert spelled(await store.specs()) == {"a": 1, "was": 1, "gone": 1}
+
+
+async def test_trials_of_different_specs_go_back_in_any_order(store, clock):
+    await store.apply([PutSpec(spec("a", x=1)), PutSpec(spec("b", x=1))])
+    late = await begin(store, PutSpec(spec("a", x=2)), length=timedelta(minutes=2))
+    early = await begin(store, PutSpec(spec("b", x=2)))
+    assert await store.trials() == [early, late]
+    await store.revert(late.id)
+    assert spelled(await store.specs()) == {"a": 1, "b": 2}
+    await store.revert(early.id)
+    assert spelled(await store.specs()) == {"a": 1, "b": 1}
+    await begin(store, PutSpec(spec("a", x=2)))  # nothing is left in its way
+
+
+async def test_to_say_the_same_again_leaves_the_trial_as_it_is(store):
+    await store.apply([PutSpec(spec("a", x=1))])
+    trial = await begin(store, PutSpec(spec("a", x=2)))
+    [outcome] = applied = await store.apply([PutSpec(spec("a", x=2))], trial=timedelta(minutes=1))
+    assert (outcome.action, applied.trial) == ("unchanged", None)
+    await store.revert(trial.id)
+    assert spelled(await store.specs()) == {"a": 1}
+
+
+async def test_a_trial_that_changes_nothing_is_none(store):
+    await store.apply([PutSpec(spec("a", x=1))])
+    for writes in ([], [PutSpec(spec("a", x=1))], [PutSpec(spec("b")), DeleteSpec(namespace="default", name="b")]):
+        assert (await store.apply(writes, trial=timedelta(minutes=1))).trial is None
+    assert (await store.apply([PutSpec(spec("a", x=2))])).trial is None
+    assert await store.trials() == []
+
+
+@pytest.mark.parametrize(
+    ("writes", "length", "says"),
+    [
+        ([PutSpec(spec("n")), PutValue(value("v", 1))], timedelta(minutes=1), "values cannot be on trial"),
+        ([DeleteValue(namespace="default", name="there")], timedelta(minutes=1), "values cannot be on trial"),
+        ([PutSpec(spec("n"))], timedelta(milliseconds=999), "from 1s to 24h, not 0.999s"),
+        ([PutSpec(spec("n"))], timedelta(hours=24, seconds=1), "from 1s to 24h, not 86401s"),
+    ],
+)
+async def test_what_cannot_be_tried(store, writes, length, says):
+    await store.apply([PutValue(value("there", 1))])
+    with pytest.raises(InvalidError, match=says):
+        await store.apply(writes, trial=length)
+    assert await names(store) == []
+    assert await store.trials() == []
+
+
+async def test_a_dry_run_of_a_trial_begins_none(store):
+    applied = await store.apply([PutSpec(spec("a"))], trial=timedelta(minutes=1), dry_run=True)
+    assert applied.trial is not None
+    assert await store.trials() == []
+    with pytest.raises(InvalidError, match="from 1s"):
+        await store.apply([], trial=timedelta(0), dry_run=True)
+
+
+async def test_a_trial_outlives_the_store_that_began_it(store):
+    await store.apply([PutSpec(spec("a", x=1))])
+    trial = await begin(store, PutSpec(spec("a", x=2)))
+    await store.close()
+    for call in (store.trials(), store.confirm(trial.id), store.revert(trial.id)):
+        with pytest.raises(UnavailableError):
+            await call
+    await store.open()
+    assert await store.trials() == [trial]
+    await store.revert(trial.id)
+    assert spelled(await store.specs()) == {"a": 1}
+
+
+async def test_a_trial_outlives_the_history(short_store):
+    await short_store.apply([PutSpec(spec("a", x=0))])
+    trial = await begin(short_store, PutSpec(spec("a", x=1)), PutSpec(spec("b", x=1)))
+    for x in range(2, 8):
+        await short_store.apply([PutSpec(spec("b", x=x))])
+    await short_store.revert(trial.id)
+    assert spelled(await short_store.specs()) == {"a": 0, "b": 7}
+
+
+@pytest.mark.parametrize("ends", [("confirm", "revert"), ("revert", "confirm"), ("revert", "revert")])
+async def test_a_trial_ends_once(store, ends):
+    """Two that end it at the same moment: one of them does, and what he says holds."""
+    await store.apply([PutSpec(spec("a", x=1))])
+    trial = await begin(store, PutSpec(spec("a", x=2)))
+    told = await asyncio.gather(*(getattr(store, end)(trial.id) for end in ends), return_exceptions=True)
+    [won] = [end for end, answer in zip(ends, told, strict=True) if not isinstance(answer, BaseException)]
+    [lost] = [answer for answer in told if isinstance(answer, BaseException)]
+    assert isinstance(lost, NotFoundError)
+    assert spelled(await store.specs()) == {"a": 2 if won == "confirm" else 1}
+    assert len(await store.history("default", "a")) == (2 if won == "confirm" else 3)
 
 
 # Instances

@@ -1,7 +1,7 @@
 """Every store against a model of a few lines, along random paths, on both event loops.
 
-The model knows which documents there are. Whatever the store says (outcomes, refusals, listings, history, what a watch
-tells) must follow from it.
+The model knows which documents there are, and which trials. Whatever the store says (outcomes, refusals, listings,
+history, what a watch tells) must follow from it.
 """
 
 from __future__ import annotations
@@ -9,6 +9,8 @@ from __future__ import annotations
 import asyncio
 import tempfile
 from collections.abc import Awaitable, Callable
+from datetime import timedelta
+from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -16,32 +18,56 @@ import pytest
 import uvloop
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
-from hypothesis.stateful import Bundle, RuleBasedStateMachine, consumes, invariant, rule, run_state_machine_as_test
+from hypothesis.stateful import (
+    Bundle,
+    RuleBasedStateMachine,
+    consumes,
+    invariant,
+    precondition,
+    rule,
+    run_state_machine_as_test,
+)
 
 from engine.errors import ConflictError, NotFoundError
 from engine.spec.model import parse_spec
 from engine.store.memory import MemoryStore
+from engine.store.mongodb import MongodbStore
 from engine.store.protocol import Batch, DeleteSpec, PutSpec, Query, Store, Write
 from engine.store.sqlite import SqliteStore
 
 ResultT = TypeVar("ResultT")
 
-STORES: dict[str, Callable[[Path], Store]] = {
-    "memory": lambda path: MemoryStore(),
-    "sqlite": lambda path: SqliteStore(path / "store.db"),
+STORES: dict[str, Callable[[Callable[[str], Any]], Callable[[Path], Store]]] = {
+    "memory": lambda fixture: lambda path: MemoryStore(),
+    "sqlite": lambda fixture: lambda path: SqliteStore(path / "store.db"),
+    "mongodb": lambda fixture: partial(new_database, fixture("new_mongodb")),
 }
 LOOPS = {"asyncio": asyncio.new_event_loop, "uvloop": uvloop.new_event_loop}
+
+EXAMPLES = {"memory": 20, "sqlite": 20, "mongodb": 8}
+
+
+def new_database(new_url: Callable[[], str], path: Path) -> Store:
+    return MongodbStore(new_url())
+
 
 NAMES = st.sampled_from(["a", "b", "c", None])
 NAMESPACES = st.sampled_from(["x", "y"])
 DATA = st.integers(0, 1)
 
 
+Held = tuple[str, str | None, int, int]
+
+
 class Model:
-    """Documents by id: (namespace, name, data, revision); and what was told, in batches."""
+    """Documents by id: (namespace, name, data, revision); what was told, in batches; and trials.
+
+    A trial has, for each id that it changed, what was there before and what it wrote; None for nothing.
+    """
 
     def __init__(self) -> None:
-        self.documents: dict[str, tuple[str, str | None, int, int]] = {}
+        self.documents: dict[str, Held] = {}
+        self.trials: dict[str, dict[str, tuple[Held | None, Held | None]]] = {}
         self.revision = 0
         self.batches: list[list[tuple[int, str, str]]] = []
 
@@ -118,7 +144,75 @@ class Machine(RuleBasedStateMachine):
         self.model.batches.append([])
         return self.run(self.store.apply(writes))
 
+    # What the model says of trials.
+
+    def handles(self, trial: dict[str, tuple[Held | None, Held | None]]) -> set[object]:
+        held = [each for pair in trial.values() for each in pair if each is not None and each[1] is not None]
+        return {*trial, *(each[:2] for each in held)}
+
+    def going_back(self, trial: dict[str, tuple[Held | None, Held | None]]) -> set[str]:
+        documents = self.model.documents
+        going = {id for id, (_, written) in trial.items() if documents.get(id) == written}
+        while True:
+            taken = {held[:2] for id, held in documents.items() if id not in going and held[1] is not None}
+            stuck = {id for id in going if (before := trial[id][0]) is not None and before[:2] in taken}
+            if not stuck:
+                return going
+            going -= stuck
+
     # Rules
+
+    @rule(id=ids, gone=ids, namespace=NAMESPACES, name=NAMES, data=DATA)
+    def begin_a_trial(self, id: str, gone: str, namespace: str, name: str | None, data: int) -> None:
+        """Perhaps delete one, and put another."""
+        documents, revision = self.model.documents.copy(), self.model.revision
+        writes: list[Write] = []
+        self.model.batches.append([])
+        if gone != id and gone in documents:
+            writes.append(DeleteSpec(id=gone))
+            self.note("deleted", gone, None)
+        expected = self.expect_put(id, namespace, name, data, None)
+        if isinstance(expected, str):
+            writes.append(PutSpec(spec(id, namespace, name, data)))
+            self.note(expected, id, (namespace, name, data))
+        now = self.model.documents
+        trial = {known: (documents.get(known), now.get(known)) for known in (gone, id)}
+        trial = {known: pair for known, pair in trial.items() if pair[0] != pair[1]}
+        running = set().union(*(self.handles(each) for each in self.model.trials.values()))
+        if self.handles(trial) & running:
+            self.model.documents, self.model.revision = documents, revision
+            self.model.batches.pop()
+            with pytest.raises(ConflictError, match="is in trial"):
+                self.run(self.store.apply(writes, trial=timedelta(minutes=1)))
+            return
+        begun = self.run(self.store.apply(writes, trial=timedelta(minutes=1))).trial
+        assert (begun is None) == (not trial)
+        if begun is not None:
+            assert {each.id for each in begun.specs} == trial.keys()
+            self.model.trials[begun.id] = trial
+
+    @precondition(lambda self: self.model.trials)
+    @rule(chance=st.integers(0, 9), confirmed=st.booleans())
+    def end_a_trial(self, chance: int, confirmed: bool) -> None:
+        known = sorted(self.model.trials)
+        id = known[chance % len(known)]
+        trial = self.model.trials.pop(id)
+        if confirmed:
+            self.run(self.store.confirm(id))
+            return
+        going = self.going_back(trial)
+        self.model.batches.append([])
+        reverted = self.run(self.store.revert(id))
+        assert {left.spec.id for left in reverted.left} == trial.keys() - going
+        assert {each.id for each in reverted.outcomes} == going
+        for outcome in reverted.outcomes:
+            before = trial[outcome.id][0]
+            self.note(outcome.action, outcome.id, before[:3] if before is not None else None)
+            assert outcome.revision == self.model.revision
+
+    @rule()
+    def lists_trials(self) -> None:
+        assert {trial.id for trial in self.run(self.store.trials())} == self.model.trials.keys()
 
     @rule(target=ids, namespace=NAMESPACES, name=NAMES, data=DATA)
     def put(self, namespace: str, name: str | None, data: int) -> str:
@@ -234,14 +328,15 @@ def spec(id: str | None, namespace: str, name: str | None, data: int) -> Any:
 
 @pytest.mark.parametrize("loop", LOOPS)
 @pytest.mark.parametrize("store", STORES)
-def test_the_store_is_like_its_model(store: str, loop: str) -> None:
+def test_the_store_is_like_its_model(request: pytest.FixtureRequest, store: str, loop: str) -> None:
+    make_store = STORES[store](request.getfixturevalue)
     machine = type(
-        "BoundMachine", (Machine,), {"make_store": staticmethod(STORES[store]), "make_loop": staticmethod(LOOPS[loop])}
+        "BoundMachine", (Machine,), {"make_store": staticmethod(make_store), "make_loop": staticmethod(LOOPS[loop])}
     )
     run_state_machine_as_test(
         machine,
         settings=settings(
-            max_examples=20,
+            max_examples=EXAMPLES[store],
             stateful_step_count=25,
             deadline=None,
             derandomize=True,

@@ -208,7 +208,10 @@ def test_preconditions_that_mean_nothing(send, path, make):
 def test_rollback_with_if_match(send):
     revisions = [send("PUT", "/v1/nodes", snippet(code=code)).json["revision"] for code in ("one", "two")]
     path = "/v1/nodes/default/hello/rollback"
-    assert send("POST", path, If_Match=f'"{revisions[0]}"').status == 412
+    stale = send("POST", path, If_Match=f'"{revisions[0]}"')
+    assert (stale.status, stale.json["code"]) == (412, "precondition")
+    assert all(f"revision {revision}" in stale.json["detail"] for revision in revisions)
+    assert send("POST", path, If_None_Match="*").status == 412
     assert send("POST", f"{path}?to={revisions[0]}", If_Match=f'"{revisions[1]}"').json["code"] == "one"
 
 
@@ -260,7 +263,10 @@ def test_no_mistake_of_a_client_is_an_internal_error(send):
         ("POST", "/v1/nodes", None),
         ("POST", "/v1/nodes", ...),
         ("POST", "/v1/nodes", [None]),
-        ("POST", "/v1/nodes", {"items": [snippet("new")]}),
+        ("POST", "/v1/nodes", {"items": [snippet("new")], "delete": [{"id": "x"}]}),
+        ("PUT", "/v1/nodes", {"items": [snippet("new")], "dry_run": True}),
+        ("PUT", "/v1/nodes", {"items": [snippet("new")], "delete": [{"name": "x"}]}),
+        ("PUT", "/v1/nodes", {"items": [snippet("new")], "delete": {"id": "x"}}),
         ("POST", "/v1/nodes", b"{bad"),
         ("POST", "/v1/nodes", snippet("\ud800")),
         ("POST", "/v1/nodes", snippet("new", namespace="\ud800")),
@@ -463,3 +469,39 @@ def test_errors_of_a_list_say_which_spec_they_are_about(start, http):
     assert answer.status == 400
     assert [error["path"] for error in answer.json["errors"]] == [[0, "zzz"], [1, "code"]]
     assert answer.json["errors"][0]["line"] is None
+
+
+def test_a_dry_run_asks_what_runs(send):
+    """The plan is the live table's: what is relinked, what is rebuilt, which port is taken; and nothing is written."""
+    port = socket.socket()
+    port.bind(("127.0.0.1", 0))
+    web = {"kind": "listener", "name": "web", "protocol": "http", "host": "127.0.0.1", "port": port.getsockname()[1]}
+    port.close()
+    send("PUT", "/v1/nodes", [{**web, "ports": {"out": [{"name": "hello"}]}}, snippet(), value_user()])
+    [spec] = send("GET", "/v1/nodes?name=hello").json
+    plan = send("PUT", "/v1/nodes?dry_run=true", [snippet(code="two"), {**web, "name": "other"}]).json
+    assert [(each["action"], each["item"]["name"]) for each in plan["outcomes"]] == [
+        ("configured", "hello"),
+        ("created", "other"),
+    ]
+    told = {each["name"]: (each["action"], each["state"], each["reason"]) for each in plan["plan"]}
+    assert told["hello"] == ("rebuilt", "active", "")
+    assert told["web"] == ("relinked", "active", "")
+    assert told["other"][:2] == ("waiting", "failed")
+    assert told["other"][2].endswith("belongs to listener/web")
+    refused = send("PUT", "/v1/nodes", [snippet(code="two"), {**web, "name": "other"}])
+    assert refused.status == 400
+    assert refused.json["errors"][0]["path"][0] == 1
+    assert refused.json["errors"][0]["message"].endswith("belongs to listener/web")
+    gone = send("DELETE", "/v1/nodes?name=hello&dry_run=true").json
+    assert {each["name"]: each["action"] for each in gone["plan"]} == {"hello": "closed", "web": "closed"}
+    plan = send("PUT", "/v1/values?dry_run=true", value(name="wanted", data="yes")).json["plan"]
+    assert [(each["name"], each["action"]) for each in plan] == [("user", "created")]
+    assert send("GET", "/v1/nodes?name=hello").json == [spec]
+    assert send("GET", "/v1/nodes?name=other").json == []
+    problem = send("PUT", "/v1/nodes?dry_run=true", {**spec, "revision": spec["revision"] + 7, "code": "x"})
+    assert problem.status == 409
+
+
+def value_user():
+    return snippet("user", "{{ .WANTED }}", env={"WANTED": {"name": "wanted", "data": "{{ . }}"}})

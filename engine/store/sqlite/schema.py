@@ -72,5 +72,32 @@ _FIRST: Final = (
     """,
 )
 
-MIGRATIONS: Final[tuple[tuple[str, ...], ...]] = (_FIRST,)
+_TRIALS: Final = (
+    # Changes that go back unless they are confirmed; `body` tells everything about one.
+    """
+    CREATE TABLE trials (
+      id TEXT PRIMARY KEY,
+      deadline INTEGER NOT NULL,
+      body TEXT NOT NULL
+    ) STRICT
+    """,
+    # What was there before a trial, as it stood in `documents`.
+    """
+    CREATE TABLE trial_documents (
+      trial TEXT NOT NULL REFERENCES trials (id) ON DELETE CASCADE,
+      resource TEXT NOT NULL,
+      id TEXT NOT NULL,
+      namespace TEXT NOT NULL,
+      name TEXT,
+      revision INTEGER NOT NULL,
+      labels TEXT NOT NULL,
+      meaning TEXT NOT NULL,
+      document TEXT NOT NULL,
+      origin TEXT,
+      PRIMARY KEY (trial, resource, id)
+    ) STRICT
+    """,
+)
+
+MIGRATIONS: Final[tuple[tuple[str, ...], ...]] = (_FIRST, _TRIALS)
 """The statements that lead from each version of the schema (an index) to the next."""

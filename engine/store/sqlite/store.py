@@ -6,6 +6,7 @@ import asyncio
 import sqlite3
 from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
+from datetime import timedelta
 from pathlib import Path
 from typing import TypeVar
 
@@ -22,8 +23,10 @@ from engine.store.record import Resource
 from engine.store.sqlite import tables
 from engine.store.sqlite.feed import Feed
 from engine.store.sqlite.file import BUSY_TIMEOUT, Connection, connect, explain, is_passing, prepare
+from engine.store.trial import NOT_CONFIRMED, Applied, Reverted, Trial
+from engine.store.trying import Onset, Reversal, begin
 from engine.store.watch import Watch
-from engine.store.write import Outcome, Write
+from engine.store.write import Write
 
 ResultT = TypeVar("ResultT")
 SubjectT = TypeVar("SubjectT", Spec, Value)
@@ -91,10 +94,26 @@ class SqliteStore(Store):
         return await self._do(lambda: self._read(lambda raw: _list(raw, "value", Value, query)))
 
     async def apply(
-        self, writes: Iterable[Write], *, author: str | None = None, message: str | None = None
-    ) -> list[Outcome]:
+        self,
+        writes: Iterable[Write],
+        *,
+        author: str | None = None,
+        message: str | None = None,
+        dry_run: bool = False,
+        trial: timedelta | None = None,
+    ) -> Applied:
         listed = list(writes)
-        return await self._do(lambda: self._apply(listed, author, message))
+        return await self._do(lambda: self._apply(listed, author, message, dry_run=dry_run, trial=trial))
+
+    async def trials(self) -> list[Trial]:
+        return await self._do(lambda: self._read(tables.trials))
+
+    async def confirm(self, id: str) -> Trial:
+        onset = await self._do(lambda: self._write(lambda raw: tables.take_trial(raw, id)))
+        return onset.trial
+
+    async def revert(self, id: str, *, author: str | None = None, reason: str = NOT_CONFIRMED) -> Reverted:
+        return await self._do(lambda: self._revert(id, author, reason))
 
     def watch(self, namespaces: frozenset[str] | None = None) -> Watch:
         return Watch(namespaces, subscribe=self._subscribe, unsubscribe=self._unsubscribe)
@@ -187,21 +206,54 @@ class SqliteStore(Store):
         if feed is not None:
             feed.join()
 
-    def _apply(self, writes: list[Write], author: str | None, message: str | None) -> list[Outcome]:
+    def _apply(
+        self, writes: list[Write], author: str | None, message: str | None, *, dry_run: bool, trial: timedelta | None
+    ) -> Applied:
         draft = Draft.of(writes)  # before the lock is taken: it is the longer part
         now = microseconds(self._clock())
 
-        def write(raw: sqlite3.Connection) -> list[Outcome]:
+        def work(raw: sqlite3.Connection) -> Applied:
             _, revision, _ = tables.state(raw)
-            plan = decide(draft, tables.wanted(raw, draft), revision=revision, time=now, author=author, message=message)
-            tables.commit(raw, plan, now=now, retention=self._retention)
-            return plan.outcomes
+            records = tables.wanted(raw, draft.wants())
+            plan = decide(draft, records, revision=revision, time=now, author=author, message=message)
+            onset: Onset | None = None
+            if trial is not None:
+                running = tables.trials(raw)
+                onset = begin(
+                    draft, plan, records, length=trial, running=running, time=now, author=author, message=message
+                )
+            if not dry_run:
+                tables.commit(raw, plan, now=now, retention=self._retention)
+                if onset is not None:
+                    tables.put_trial(raw, onset)
+            return Applied(plan.outcomes, trial=onset.trial if onset is not None else None)
 
-        outcomes = self._write(write)
+        if dry_run:
+            return self._read(work)
+        applied = self._write(work)
+        self._wake()
+        return applied
+
+    def _revert(self, id: str, author: str | None, reason: str) -> Reverted:
+        now = microseconds(self._clock())
+
+        def work(raw: sqlite3.Connection) -> Reverted:
+            onset = tables.take_trial(raw, id)
+            reversal = Reversal(onset.trial, onset.before)
+            _, revision, _ = tables.state(raw)
+            records = tables.wanted(raw, reversal.wants())
+            plan, left = reversal.decide(records, revision=revision, time=now, reason=reason, author=author)
+            tables.commit(raw, plan, now=now, retention=self._retention)
+            return Reverted(onset.trial, plan.outcomes, left)
+
+        reverted = self._write(work)
+        self._wake()
+        return reverted
+
+    def _wake(self) -> None:
         feed = self._feed
         if feed is not None:
             feed.wake()
-        return outcomes
 
     def _read(self, work: Callable[[sqlite3.Connection], ResultT]) -> ResultT:
         """Do something that sees one moment of the file."""

@@ -12,9 +12,11 @@ from typing import Any, Final
 from engine.store.change import LogEntry, Retention
 from engine.store.clock import microseconds, moment
 from engine.store.instance import FORGOTTEN, LIFETIME, Instance, load_body
-from engine.store.plan import Draft, IdKey, Plan
+from engine.store.plan import IdKey, NameKey, Plan
 from engine.store.query import Query
 from engine.store.record import Record, Resource
+from engine.store.trial import Trial, no_trial
+from engine.store.trying import Onset
 
 VALUE_CHANGES: Final = 3_600_000_000
 """Microseconds for which old changes of values are kept: long enough for any watch, and then the secrets are gone."""
@@ -61,9 +63,9 @@ def select(raw: sqlite3.Connection, resource: Resource, query: Query) -> Iterato
     return (record for record in map(_record, rows) if query.admits(record))
 
 
-def wanted(raw: sqlite3.Connection, draft: Draft) -> list[Record]:
-    """The records that a draft wants to see."""
-    ids, names = draft.wants()
+def wanted(raw: sqlite3.Connection, wants: tuple[list[IdKey], list[NameKey]]) -> list[Record]:
+    """The records with these ids and names, as far as they are there."""
+    ids, names = wants
     found: dict[IdKey, Record] = {}
     for id_key in ids:
         row = raw.execute(f"SELECT {_RECORD} FROM documents WHERE resource = ? AND id = ?", id_key).fetchone()  # noqa: S608
@@ -151,6 +153,33 @@ def history(raw: sqlite3.Connection, namespace: str, known: str, limit: int | No
     if not rows:
         rows = raw.execute(f"{select_entries} AND id = ? {order}", (namespace, known.lower(), count)).fetchall()
     return [LogEntry(*row) for row in rows]
+
+
+def trials(raw: sqlite3.Connection) -> list[Trial]:
+    """The trials that have not ended, by deadline."""
+    rows = raw.execute("SELECT body FROM trials ORDER BY deadline, id")
+    return [Trial.from_json(json.loads(body)) for (body,) in rows]
+
+
+def put_trial(raw: sqlite3.Connection, onset: Onset) -> None:
+    """Write a trial that begins, with the records that it takes the place of."""
+    trial = onset.trial
+    body = json.dumps(trial.to_json(), ensure_ascii=False, separators=(",", ":"))
+    raw.execute("INSERT INTO trials VALUES (?, ?, ?)", (trial.id, microseconds(trial.deadline), body))
+    raw.executemany(
+        f"INSERT INTO trial_documents (trial, {_RECORD}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",  # noqa: S608
+        ((trial.id, *_row(record)) for record in onset.before),
+    )
+
+
+def take_trial(raw: sqlite3.Connection, id: str) -> Onset:
+    """Delete a trial; what it was, and what was there before it. Raises NotFoundError."""
+    row = raw.execute("SELECT body FROM trials WHERE id = ?", (id.lower(),)).fetchone()
+    if row is None:
+        raise no_trial(id)
+    before = raw.execute(f"SELECT {_RECORD} FROM trial_documents WHERE trial = ?", (id.lower(),)).fetchall()  # noqa: S608
+    raw.execute("DELETE FROM trials WHERE id = ?", (id.lower(),))
+    return Onset(Trial.from_json(json.loads(row[0])), tuple(map(_record, before)))
 
 
 def put_instance(raw: sqlite3.Connection, instance: Instance, *, body: str, now: datetime) -> None:

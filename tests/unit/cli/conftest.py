@@ -79,7 +79,7 @@ class Weir:
 
     def __call__(self, *args, input=None, code=0, store=True, env=None) -> Result:
         words = [str(arg) for arg in args]
-        if store and words and words[0] in ("apply", "get", "delete"):
+        if store and words and words[0] in ("apply", "get", "delete", "diff", "history", "rollback"):
             words += ["--store", self.store]
         result = self.runner.invoke(cli, words, input=input, env=env)
         if result.exception is not None and not isinstance(result.exception, SystemExit):

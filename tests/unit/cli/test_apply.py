@@ -117,7 +117,11 @@ def test_prune_deletes_what_is_selected_and_gone(weir):
     weir("apply", "-f", "-", input=A + B + "- kind: probe\n  name: other\n")
     weir("apply", "-f", "-", "-n", "elsewhere", input=B)
     result = weir("apply", "-f", "-", "--prune", "-l", "app=shop", "--dry-run", input=A)
-    assert result.stdout == "probe/a unchanged (dry run)\nprobe/b pruned (dry run)\n"
+    assert result.stdout == (
+        "SPEC      WRITTEN     PLAN     NODES   STATE     REASON\n"
+        "probe/a   unchanged   -        -       -\n"
+        "probe/b   pruned      closed   -       deleted\n"
+    )
     assert (
         weir("apply", "-f", "-", "--prune", "-l", "app=shop", input=A).stdout == "probe/a unchanged\nprobe/b pruned\n"
     )
@@ -131,11 +135,29 @@ def test_prune_needs_a_selector(weir, options):
 
 
 def test_dry_run_writes_nothing(weir):
-    assert weir("apply", "-f", "-", "--dry-run", input=A).stdout == "probe/a created (dry run)\n"
+    result = weir("apply", "-f", "-", "--dry-run", input=A)
+    assert result.stdout.splitlines()[1].split() == ["probe/a", "created", "created", "1", "of", "1", "active"]
+    assert result.stderr == "dry run: nothing is written; no daemon was asked, this is told from what is stored\n"
     assert json.loads(weir("get", "-o", "json").stdout) == []
     weir("apply", "-f", "-", input=A)
-    assert weir("apply", "-f", "-", "--dry-run", input=A + "  text: n\n").stdout == "probe/a configured (dry run)\n"
+    result = weir("apply", "-f", "-", "--dry-run", input=A + "  text: n\n")
+    assert result.stdout.splitlines()[1].split() == ["probe/a", "configured", "rebuilt", "1", "of", "1", "active"]
     assert "text" not in weir("get", "specs", "a", "-o", "yaml").stdout
+
+
+def test_a_dry_run_tells_what_else_would_move(weir):
+    chain = "- kind: probe\n  name: outer\n  ports: {out: {name: a}}\n" + A
+    weir("apply", "-f", "-", input=chain)
+    form = json.loads(weir("apply", "-f", "-", "--dry-run", "-o", "json", input=A + "  text: n\n").stdout)
+    assert [each["action"] for each in form["outcomes"]] == ["configured"]
+    assert [(each["name"], each["action"]) for each in form["plan"]] == [("a", "rebuilt"), ("outer", "relinked")]
+    assert not form["asked"]
+    pending = "- kind: probe\n  name: b\n  ports: {out: {name: nobody}}\n"
+    line = weir("apply", "-f", "-", "--dry-run", input=pending).stdout.splitlines()[1]
+    assert line.split(maxsplit=5) == [
+        *("probe/b", "created", "waiting", "-", "pending"),
+        "out leads to 'nobody', which does not exist",
+    ]
 
 
 def test_namespace_is_for_what_names_none(weir):

@@ -2,6 +2,10 @@ from __future__ import annotations
 
 import pytest
 
+from engine.cli.target import StoreTarget
+from engine.spec.model import parse_spec
+from engine.store.write import PutSpec
+
 SPECS = """
 - {kind: probe, name: a, labels: {app: shop}}
 - {kind: gate, name: b, when: 'true', labels: {app: shop}}
@@ -79,6 +83,35 @@ def test_by_file(filled):
     assert filled("delete", "-f", "-", "--ignore-not-found", input=text).stdout == "probe/a deleted\n"
 
 
+def test_a_stale_revision_deletes_nothing(filled):
+    kept = filled("get", "specs", "a", "-o", "json").stdout
+    filled("apply", "-f", "-", input="- {kind: probe, name: a, text: new}\n")
+    for dry in ([], ["--dry-run"]):
+        result = filled("delete", "-f", "-", *dry, input=kept, code=1)
+        assert "revision 1" in result.stderr
+        assert "revision 6" in result.stderr
+    assert "probe/a" in left(filled)
+    kept = filled("get", "specs", "a", "-o", "json").stdout
+    assert filled("delete", "-f", "-", input=kept).stdout == "probe/a deleted\n"
+
+
+def test_what_somebody_changes_meanwhile_is_not_deleted(filled, monkeypatch):
+    """It was chosen by a label that it does not have any more."""
+    look = StoreTarget.items
+
+    async def items(self, resource, query):
+        page = await look(self, resource, query)
+        await self._store.apply([PutSpec(parse_spec({"kind": "probe", "name": "a"}))])
+        return page
+
+    with monkeypatch.context() as patch:
+        patch.setattr(StoreTarget, "items", items)
+        result = filled("delete", "specs", "-l", "app=shop", code=1)
+    assert "was read at revision 1, but has revision 6 by now" in result.stderr
+    assert "spec 'a' in namespace" in result.stderr
+    assert {"probe/a", "gate/b"} <= set(left(filled))
+
+
 def test_what_cannot_be_identified_deletes_nothing(filled):
     before = left(filled)
     result = filled("delete", "-f", "-", input="- {kind: probe, name: a}\n- kind: probe\n", code=1)
@@ -88,7 +121,8 @@ def test_what_cannot_be_identified_deletes_nothing(filled):
 
 def test_dry_run(filled):
     before = left(filled)
-    assert filled("delete", "specs", "a", "--dry-run").stdout == "probe/a deleted (dry run)\n"
+    line = filled("delete", "specs", "a", "--dry-run").stdout.splitlines()[1]
+    assert line.split() == ["probe/a", "deleted", "closed", "-", "deleted"]
     assert left(filled) == before
 
 

@@ -111,7 +111,8 @@ def test_what_is_there_is_shown_beside_what_is_missing(filled):
         (["probe/a", "b"], "not KIND/NAME"),
         (["specs", "probe/a"], "has a kind already"),
         (["probe/a", "value/creds"], "cannot be asked for together"),
-        (["processes"], "cannot be asked for in this version"),
+        (["history"], "write `weir history NAME`"),
+        (["processes", "-w"], "neither"),
         (["-A", "-n", "x"], "exclude"),
         (["-o", "jsn"], "is not one of"),
         (["instances", "-w"], "neither"),
@@ -162,10 +163,10 @@ def with_daemon(filled):
 
 def test_wide_tells_what_daemons_say(with_daemon):
     header, first, second = rows(with_daemon("get", "-o", "wide"))
-    assert header[4:] == ["ID", "STATE", "OBSERVED", "REASON"]
-    assert first[5:] == ["active", "1"]
-    assert second[5:7] == ["pending", "2"]
-    assert " ".join(second[7:]) == "no node named 'z'"
+    assert header[4:] == ["ID", "STATE", "OBSERVED", "RUNNING", "REASON"]
+    assert first[5:] == ["active", "1", "1/1"]
+    assert second[5:8] == ["pending", "2", "0/1"]
+    assert " ".join(second[8:]) == "no node named 'z'"
 
 
 def test_instances(with_daemon):

@@ -11,6 +11,7 @@ from engine.cli.console import Console
 from engine.cli.failure import report
 from engine.cli.main import VERBS, cli
 from engine.errors import (
+    Code,
     ConflictError,
     Diagnostic,
     DiagnosticsError,
@@ -112,6 +113,16 @@ def test_findings_are_shown_with_their_lines(told):
         1,
         "f.yaml:1:2 rule wrong\n  abc\n   ^\n  hint: mend it\n1 error\n",
     )
+
+
+def test_findings_beside_an_error_are_shown_below_it(told):
+    found = Diagnostic("rule", "wrong", Place("f.yaml", 1, 2))
+    error = WeirError("it failed", code=Code.INVALID, hint="do", details=(found,))
+    assert told(error, sources={"f.yaml": "abc"}) == (
+        1,
+        "error: it failed\n  hint: do\nf.yaml:1:2 rule wrong\n  abc\n   ^\n1 error\n",
+    )
+    assert told(ConflictError("stale", details={"expected": 1})) == (1, "error: stale\n")
 
 
 def test_debug_shows_the_traceback(capsys):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from contextlib import asynccontextmanager
+from datetime import timedelta
 
 import pytest
 from aiohttp import web
@@ -19,9 +20,12 @@ from engine.errors import (
     UnavailableError,
     WeirError,
 )
+from engine.spec.fields import duration
 from engine.spec.model import parse_specs, parse_values
+from engine.store.change import HistoryEntry
 from engine.store.memory import MemoryStore
-from engine.store.query import Example, Query
+from engine.store.query import Query
+from engine.store.rollback import Rollback
 from engine.store.write import DeleteSpec, PutSpec, PutValue
 
 PATHS = {"nodes": ("specs", PutSpec, parse_specs), "values": ("values", PutValue, parse_values)}
@@ -38,12 +42,15 @@ class Api:
     async def handle(self, request):
         body = await request.read()
         data = json.loads(body) if body else None
+        self.headers = request.headers
         self.log.append((request.method, request.path, dict(request.query), data))
         if self.answer is not None:
             status, form = self.answer
             return web.Response(status=status, body=form if isinstance(form, bytes) else json.dumps(form).encode())
         if request.path == "/v1/instances":
             return web.json_response([])
+        if request.path.startswith("/v1/trials"):
+            return await self.handle_trials(request)
         list_name, put, parse = PATHS[request.path.removeprefix("/v1/")]
         try:
             if request.method == "GET":
@@ -55,22 +62,46 @@ class Api:
                 page = await getattr(self.store, list_name)(query)
                 return web.json_response({"items": [self.shown(item) for item in page], "continue": page.after})
             if request.method == "PUT":
-                items = parse(body, file=None)
+                assert data.keys() == {"items", "delete"}
+                items = parse(json.dumps(data["items"]), file=None) if data["items"] else []
+                writes = [put(item, item.revision or None) for item in items]
+                writes += [DeleteSpec(id=each["id"], expect=each.get("revision")) for each in data["delete"]]
+                dry_run = request.query.get("dry_run") == "true"
+                length = duration(request.query["confirm"]) if "confirm" in request.query else None
                 outcomes = await self.store.apply(
-                    [put(item, item.revision or None) for item in items], message=request.query.get("message")
+                    writes, message=request.query.get("message"), dry_run=dry_run, trial=length
                 )
+                told = [{"action": each.action, "item": self.shown(each.spec or each.value)} for each in outcomes]
+                if dry_run:
+                    return web.json_response({"outcomes": told, "plan": [{"action": "created", "id": "x"}]})
                 assert request.query["outcomes"] == "true"
-                return web.json_response(
-                    [{"action": each.action, "item": self.shown(each.spec or each.value)} for each in outcomes]
-                )
-            matches = tuple(Example.of(example) for example in data)
-            page = await getattr(self.store, list_name)(Query(matches=matches))
-            await self.store.apply([DeleteSpec(id=item.id) for item in page])
-            return web.json_response([self.shown(item) for item in page])
+                if length is not None:
+                    begun = outcomes.trial and outcomes.trial.to_json()
+                    return web.json_response({"items": told[: len(items)], "trial": begun})
+                return web.json_response(told[: len(items)])
+            raise AssertionError(f"nobody asks for {request.method}")
         except WeirError as error:
             errors = [found.to_json() for found in getattr(error, "diagnostics", ())]
             form = {"title": "x", "detail": str(error), "code": error.code.label, "errors": errors}
             return web.json_response(form, status=error.code.http)
+
+    async def handle_trials(self, request):
+        _, _, _, *rest = request.path.split("/")
+        try:
+            if not rest:
+                return web.json_response([trial.to_json() for trial in await self.store.trials()])
+            if request.method == "POST":
+                assert rest[1:] == ["confirm"]
+                return web.json_response((await self.store.confirm(rest[0])).to_json())
+            reverted = await self.store.revert(rest[0])
+        except NotFoundError as error:
+            return web.json_response({"detail": str(error), "code": "not_found"}, status=404)
+        form = {
+            "trial": reverted.trial.to_json(),
+            "outcomes": [{"action": each.action, "item": self.shown(each.spec)} for each in reverted.outcomes],
+            "left": [left.to_json() for left in reverted.left],
+        }
+        return web.json_response(form)
 
     @staticmethod
     def shown(item):
@@ -126,9 +157,9 @@ async def test_written_in_one_request(api, target):
     outcomes = await target.apply(puts(changed))
     assert actions(outcomes) == [("unchanged", "a"), ("configured", "b"), ("unchanged", "c"), ("created", "d")]
     written = [entry for entry in api.log if entry[0] == "PUT"]
-    assert [len(body) for _, _, _, body in written] == [3, 2]
+    assert [len(body["items"]) for _, _, _, body in written] == [3, 2]
     assert written[0][2] == {"outcomes": "true", "message": "why"}
-    assert all("revision" not in item for _, _, _, body in written for item in body)
+    assert all("revision" not in item for _, _, _, body in written for item in body["items"])
     assert outcomes[1].revision == 4
 
 
@@ -160,7 +191,8 @@ async def test_deleted_by_id_in_one_request(api, target):
     api.log.clear()
     outcomes = await target.apply([DeleteSpec(id=item.id, namespace="default") for item in items[:2]])
     assert actions(outcomes) == [("deleted", "a"), ("deleted", "b")]
-    assert [body for method, _, _, body in api.log if method == "DELETE"] == [[{"id": item.id} for item in items[:2]]]
+    gone = [{"id": item.id} for item in items[:2]]
+    assert [body for method, _, _, body in api.log if method == "PUT"] == [{"items": [], "delete": gone}]
     assert [item.name for item in await target.items("spec", Query())] == ["c"]
 
 
@@ -168,7 +200,29 @@ async def test_nothing_to_delete(api, target):
     with pytest.raises(NotFoundError, match="no spec 'x'"):
         await target.apply([DeleteSpec(namespace="default", name="x")])
     await target.apply([])
-    assert all(method != "DELETE" for method, *_ in api.log)
+    assert all(method == "GET" for method, *_ in api.log)
+
+
+async def test_written_and_deleted_in_one_request(api, target):
+    await target.apply(puts(ABC))
+    api.log.clear()
+    writes = [*puts("- {kind: probe, name: a, text: new}\n"), DeleteSpec(namespace="default", name="b", expect=2)]
+    assert actions(await target.apply(writes)) == [("configured", "a"), ("deleted", "b")]
+    [body] = [body for method, _, _, body in api.log if method == "PUT"]
+    assert body["delete"] == [{"id": body["delete"][0]["id"], "revision": 2}]
+    with pytest.raises(ConflictError, match="is at revision 3, and the writer has seen revision 1"):
+        await target.apply([DeleteSpec(namespace="default", name="c", expect=1)])
+
+
+async def test_foreseen_and_not_written(api, target):
+    await target.apply(puts(ABC))
+    writes = [*puts(ABC.replace("name: b,", "name: b, text: new,")), DeleteSpec(namespace="default", name="c")]
+    outlook = await target.foresee([writes[1], *writes[2:], writes[0]])
+    assert actions(outlook.outcomes) == [("configured", "b"), ("unchanged", "c"), ("deleted", "c"), ("unchanged", "a")]
+    assert outlook.effects == [{"action": "created", "id": "x"}]
+    assert outlook.asked
+    assert [item.name for item in await target.items("spec", Query())] == ["a", "b", "c"]
+    assert (await target.foresee([])).outcomes == []
 
 
 async def test_what_somebody_else_does_meanwhile_is_told_as_it_is(api, target):
@@ -191,14 +245,16 @@ async def test_outcomes_that_are_none(api, target, answer):
     [spec] = specs("- {kind: probe, name: a}")
     api.answer = (200, answer)
     with pytest.raises(UnavailableError, match="did not answer with"):
-        await target._client.put([spec], message=None)
+        await target._client.put("spec", [spec], [], message=None)
 
 
 async def test_the_revision_that_the_writer_has_seen_goes_along(api, target):
     await target.apply(puts(ABC))
     [spec] = specs("- {kind: probe, name: b, text: mine}")
     await target.apply([PutSpec(spec, 2)])
-    assert [body[0]["revision"] for method, _, _, body in api.log if method == "PUT" and len(body) == 1] == [2]
+    assert [
+        body["items"][0]["revision"] for method, _, _, body in api.log if method == "PUT" and len(body["items"]) == 1
+    ] == [2]
 
 
 async def test_a_stale_revision(target):
@@ -213,7 +269,7 @@ async def test_findings_of_the_daemon_stand_in_the_file(api, target):
     items = specs("- {kind: probe, name: n}\n- {kind: probe, name: m,\n   txt: 1}\n")
     api.answer = (400, {"detail": "bad", "errors": [error]})
     with pytest.raises(DiagnosticsError) as caught:
-        await target._client.put(items, message=None)
+        await target._client.put("spec", items, [], message=None)
     [found] = caught.value.diagnostics
     assert (str(found.place), found.rule, found.hint) == ("f.yaml:3:9", "unknown-field", "text")
 
@@ -281,6 +337,130 @@ async def test_a_watch_tells_the_differences(target):
         await target.apply([DeleteSpec(namespace="default", name="a")])
         seen = [await anext(events) for _ in range(3)]
     assert [(event.action, event.item.name) for event in seen] == [("deleted", "a"), ("put", "b"), ("put", "d")]
+
+
+# --- trials
+
+
+MINUTE = timedelta(minutes=1)
+
+
+async def test_written_on_trial_and_confirmed(api, target):
+    await target.apply(puts(ABC))
+    applied = await target.apply(puts(ABC.replace("name: b,", "name: b, text: new,")), trial=MINUTE)
+    assert actions(applied) == [("unchanged", "a"), ("configured", "b"), ("unchanged", "c")]
+    assert api.log[-1][2]["confirm"] == "60000000us"
+    assert await target.trials(None) == [applied.trial]
+    assert api.log[-1][2] == {}
+    await target.trials("default")
+    assert api.log[-1][2] == {"namespace": "default"}
+    assert await target.confirm(applied.trial.id) == applied.trial
+    for end in (target.confirm, target.revert):
+        with pytest.raises(NotFoundError, match="there is no trial"):
+            await end(applied.trial.id)
+    assert (await target.apply(puts(ABC.replace("name: b,", "name: b, text: new,")), trial=MINUTE)).trial is None
+
+
+async def test_written_on_trial_and_taken_back(api, target):
+    await target.apply(puts(ABC))
+    writes = [*puts(ABC.replace("kind: probe", "kind: probe, text: new")), *puts("- {kind: probe, name: d}\n")]
+    trial = (await target.apply(writes, trial=MINUTE)).trial
+    await target.apply(puts("- {kind: probe, name: a, text: his}\n"))
+    reverted = await target.revert(trial.id)
+    assert reverted.trial == trial
+    assert actions(reverted.outcomes) == [("configured", "b"), ("configured", "c"), ("deleted", "d")]
+    assert [(left.spec.name, "changed meanwhile" in left.reason) for left in reverted.left] == [("a", True)]
+
+
+async def test_what_cannot_be_read_has_gone_back_all_the_same(api, target):
+    [spec] = specs("- {kind: probe, name: a}")
+    trial = (await target.apply([PutSpec(spec)], trial=MINUTE)).trial
+    outcomes = [{"action": "configured", "item": {"id": "x", "namespace": "n"}}]
+    api.answer = (200, {"trial": trial.to_json(), "outcomes": outcomes, "left": []})
+    [outcome] = (await target.revert(trial.id)).outcomes
+    assert (outcome.action, outcome.id, outcome.spec) == ("configured", "x", None)
+
+
+@pytest.mark.parametrize("answer", [None, [], {}, {"outcomes": [], "left": []}, {"outcomes": [1], "left": []}])
+async def test_trials_that_are_none(api, target, answer):
+    api.answer = (200, answer)
+    for work in (
+        target.confirm("x"),
+        target.revert("x"),
+        target._client.put("spec", specs("- {kind: probe, name: a}"), [], message=None, trial=MINUTE),
+    ):
+        with pytest.raises(UnavailableError, match="did not answer with"):
+            await work
+    api.answer = (200, [answer])
+    with pytest.raises(UnavailableError, match="did not answer with a trial"):
+        await target.trials(None)
+
+
+# --- history and processes
+
+ENTRY = {
+    "revision": 3,
+    "action": "put",
+    "id": "0190d3a5-0000-7000-8000-00000000000a",
+    "namespace": "my space",
+    "name": "a b",
+    "time": "2026-01-02T03:04:05+00:00",
+    "author": None,
+    "message": None,
+    "document": {"kind": "probe", "name": "a b"},
+}
+
+
+async def test_a_history(api, target):
+    api.answer = (200, [ENTRY])
+    [entry] = await target.history("my space", "a b", limit=5)
+    assert (entry.revision, entry.time.year, entry.document["kind"]) == (3, 2026, "probe")
+    assert api.log[-1][:3] == ("GET", "/v1/nodes/my space/a b/revisions", {"limit": "5"})
+    await target.history("n", "a")
+    assert api.log[-1][:3] == ("GET", "/v1/nodes/n/a/revisions", {})
+    api.answer = (404, {"detail": "there is no history", "code": "not_found"})
+    assert await target.history("n", "a") == []
+
+
+@pytest.mark.parametrize("answer", [{}, [{}], ["x"], [{**ENTRY, "time": 3}]])
+async def test_what_is_no_history(api, target, answer):
+    api.answer = (200, answer)
+    with pytest.raises(UnavailableError, match="did not answer with a list of revisions"):
+        await target.history("n", "a")
+
+
+@pytest.mark.parametrize(
+    ("newest", "header", "answered", "action"),
+    [
+        ({"revision": 9}, ("If-Match", '"9"'), 10, "configured"),
+        ({"revision": 9}, ("If-Match", '"9"'), 9, "unchanged"),
+        ({"revision": 9, "document": None, "action": "delete"}, ("If-None-Match", "*"), 10, "created"),
+    ],
+)
+async def test_a_rollback_is_about_what_was_seen(api, target, newest, header, answered, action):
+    way = Rollback("a b", HistoryEntry.from_json(ENTRY), HistoryEntry.from_json({**ENTRY, **newest}))
+    api.answer = (200, {**ENTRY["document"], "id": ENTRY["id"], "namespace": "my space", "revision": answered})
+    outcome = await target.roll_back(way, message="why")
+    assert (outcome.action, outcome.revision) == (action, answered)
+    assert api.log[-1][:3] == ("POST", "/v1/nodes/my space/a b/rollback", {"to": "3", "message": "why"})
+    assert api.headers[header[0]] == header[1]
+
+
+async def test_processes(api, target):
+    api.answer = (200, [{"id": "p", "state": "running"}])
+    [process] = await target.processes()
+    assert (process.id, process.to_json()) == ("p", {"id": "p", "state": "running"})
+    assert api.log[-1][:2] == ("GET", "/v1/processes")
+    for answer in ({}, [{}], ["x"]):
+        api.answer = (200, answer)
+        with pytest.raises(UnavailableError, match="a list of processes"):
+            await target.processes()
+
+
+async def test_what_was_written_knows_where_it_stood(target):
+    [created] = await target.apply(puts("- {kind: probe, name: a}\n"))
+    [unchanged] = await target.apply(puts("\n- {kind: probe, name: a}\n"))
+    assert [str(each.spec.place) for each in (created, unchanged)] == ["f.yaml:1:3", "f.yaml:2:3"]
 
 
 # --- a store as target

@@ -23,6 +23,21 @@ def test_later_rows_stand_in_the_same_columns():
     assert table.render([], [["a", "2"]], widths=widths) == ["a           2"]
 
 
+def test_rows_stand_below_a_header_that_fits_them():
+    growing = table.Growing(["EVENT", "NAME", "X"], room=["CHANGED"])
+    assert growing.lines([["LISTED", "a", "1"]]) == ["EVENT     NAME   X", "LISTED    a      1"]
+    assert growing.lines([["CHANGED", "bb", "2"]]) == ["CHANGED   bb     2"]
+    assert growing.lines([["CHANGED", "longer", "3"]]) == ["EVENT     NAME     X", "CHANGED   longer   3"]
+    assert growing.lines([["CHANGED", "b", "4"]]) == ["CHANGED   b        4"]
+
+
+def test_a_header_stands_above_rows_that_are_still_to_come():
+    growing = table.Growing(["EVENT", "NAME"])
+    assert growing.lines([]) == ["EVENT   NAME"]
+    assert growing.lines([]) == []
+    assert growing.lines([["x", "y"]]) == ["x       y"]
+
+
 def test_a_cell_is_one_line():
     assert table.render([], [["a\nb\x1b[31m"]]) == ["a b [31m"]
 

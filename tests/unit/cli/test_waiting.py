@@ -8,8 +8,8 @@ import pytest
 
 from engine.cli.target import outcome
 from engine.cli.waiting import judge, wait
-from engine.errors import Code, WeirError
-from engine.spec.model import parse_spec, parse_value
+from engine.errors import Code, Diagnostic, Place, WeirError
+from engine.spec.model import parse_spec, parse_specs, parse_value
 from engine.store.instance import Instance, SpecState
 
 SPEC = parse_spec({"kind": "probe", "name": "a", "id": "0192f0c1-2345-7abc-8def-0123456789ab"}).replace(revision=5)
@@ -77,6 +77,33 @@ def test_what_a_daemon_lacks(state, field, text):
 def test_a_plan_of_before_is_not_enough():
     verdict = judge([OUTCOME], [instance(4, ACTIVE)])
     assert verdict.missing == ["daemon host:7 is at revision 4, not yet at 5"]
+
+
+FINDING = Diagnostic("load", "no such file", Place("f.yaml", 3, 5), "make it", path=("path",))
+
+
+def test_findings_of_daemons_are_told_once_with_their_places():
+    failed = SpecState(5, "failed", "boom", (FINDING.to_json(),))
+    target = Daemons([instance(state=failed), instance(state=failed, id="j")])
+    with pytest.raises(WeirError, match="is failed: boom") as caught:
+        run(wait(target, [OUTCOME], timeout=30))
+    assert caught.value.value.details == (FINDING,)
+
+
+def test_what_waits_is_told_with_the_place_of_its_spec():
+    [spec] = parse_specs("- kind: probe\n  name: a\n", file="f.yaml")
+    pending = instance(state=SpecState(5, "pending", "no node 'b'"))
+    verdict = judge([outcome("created", spec.replace(id=SPEC.id, revision=5))], [pending])
+    assert [str(each) for each in verdict.findings] == ["f.yaml:1:3 pending probe/a: no node 'b'"]
+    assert judge([OUTCOME], [pending]).findings == [], "it came without a place"
+
+
+def test_what_came_without_places_is_told_with_those_of_the_file():
+    [spec] = parse_specs("- kind: probe\n  name: a\n  text: b\n", file="f.yaml")
+    form = Diagnostic("load", "bad text", path=("text",)).to_json()
+    failed = instance(state=SpecState(5, "failed", "boom", (form,)))
+    verdict = judge([outcome("created", spec.replace(id=SPEC.id, revision=5))], [failed])
+    assert [str(each) for each in verdict.findings] == ["f.yaml:3:9 load bad text"]
 
 
 def test_done():

@@ -61,9 +61,11 @@ def test_defaults_are_those_of_the_documentation(load):
         "limits.process_timeout": None,
         "limits.loop_budget": timedelta(milliseconds=10),
         "javascript.engine": "auto",
+        "javascript.isolation": "auto",
         "javascript.timeout": timedelta(seconds=1),
+        "javascript.inline_timeout": timedelta(milliseconds=20),
         "javascript.memory": 64 * 1024 * 1024,
-        "javascript.isolates": 16,
+        "javascript.isolates": 64,
         "languages.python": False,
         "log.level": "info",
         "log.format": "auto",
@@ -149,7 +151,9 @@ def test_every_key_has_a_variable(load, path):
         "process_timeout": "5s",
         "loop_budget": "1ms",
         "engine": "v8",
+        "isolation": "thread",
         "timeout": "2s",
+        "inline_timeout": "5ms",
         "memory": "1MiB",
         "isolates": "2",
         "python": "on",
@@ -302,7 +306,6 @@ def test_unknown_variables_are_warnings(load):
     [
         ("workers: 2", "`workers` is 2"),
         ("admin: {tokens: /t}", "`admin.tokens` is set"),
-        ("languages: {python: on}", "`languages.python` is on"),
         ("admin: {listen: '0.0.0.0:1'}", "`admin.listen` is 0.0.0.0:1"),
         ("admin: {listen: 'example.org:1'}", "`admin.listen` is example.org:1"),
         ("admin: {listen: 'unix:/run/a.sock'}", "`admin.listen` is unix:/run/a.sock"),
@@ -311,6 +314,12 @@ def test_unknown_variables_are_warnings(load):
 def test_unsupported_values_are_named(load, text, sentence):
     [found] = load(text).config.unsupported()
     assert found.startswith(sentence)
+
+
+def test_python_is_the_operators_choice(load):
+    for config in (load("languages: {python: on}").config, load(environ={"WEIR_LANGUAGES_PYTHON": "on"}).config):
+        assert config.languages.python
+        assert config.unsupported() == []
 
 
 def test_no_hint_recommends_what_is_refused(load, problems):

@@ -5,10 +5,19 @@ from __future__ import annotations
 import pytest
 
 from engine.daemon.documents import ATTEMPTS, Documents, Kind
-from engine.errors import Code, ConflictError, InvalidError, NotFoundError, WeirError
-from engine.spec.model import parse_value
+from engine.errors import (
+    Code,
+    ConflictError,
+    Diagnostic,
+    DiagnosticsError,
+    InvalidError,
+    NotFoundError,
+    WeirError,
+)
+from engine.graph.forecast import Effect
+from engine.spec.model import parse_spec, parse_value
 from engine.store.memory import MemoryStore
-from engine.store.protocol import DeleteValue, PutValue
+from engine.store.protocol import DeleteSpec, DeleteValue, PutSpec, PutValue
 
 
 def put(data, name="v", **fields):
@@ -28,9 +37,18 @@ class Values:
             parse=parse_value,
             put=PutValue,
             delete=lambda value: DeleteValue(id=value.id, namespace=value.namespace, expect=value.revision),
+            drop=lambda known, expect: DeleteValue(id=known, expect=expect),
             check=self.check,
         )
-        self.documents = Documents(kind, store)
+        self.documents = Documents(kind, store, self.foresee)
+
+    async def foresee(self, outcomes, *, live=False):
+        if live:
+            return self.foreseen(outcomes)
+        return [Effect("created", parse_spec({"kind": "probe", "name": each.name}), "active") for each in outcomes]
+
+    def foreseen(self, outcomes):
+        return []
 
     async def read(self, query):
         page = await self.store.values(query)
@@ -156,3 +174,131 @@ async def test_outcomes(values):
         ("configured", "v"),
         ("created", "x"),
     ]
+
+
+async def test_a_dry_run_writes_nothing(values):
+    await values.store.apply([put(1), put(1, name="w")])
+    [gone] = [value for value in await values.store.values() if value.name == "w"]
+    body = {"items": [{"name": "v", "data": 2}], "delete": [{"id": gone.id}]}
+    answer = await values.documents.apply({"items": body, "query": {"dry_run": ["true"]}}, "n")
+    assert [(each["action"], each["item"]["name"]) for each in answer["outcomes"]] == [
+        ("configured", "v"),
+        ("deleted", "w"),
+    ]
+    assert [each["name"] for each in answer["plan"]] == ["v", "w"]
+    deleted = await values.documents.delete({"filter": [{"name": "w", "namespace": "default"}], "dry_run": True}, "n")
+    assert [each["action"] for each in deleted["outcomes"]] == ["deleted"]
+    assert [(value.name, value.data) for value in await values.store.values()] == [("v", 1), ("w", 1)]
+
+
+async def test_deleted_in_the_same_transaction(values):
+    await values.store.apply([put(1), put(1, name="w")])
+    before = {value.name: value for value in await values.store.values()}
+    gone = {"id": before["w"].id, "revision": 9}
+    with pytest.raises(ConflictError, match="was read at revision 9, but has revision 2"):
+        await values.documents.apply({"items": [{"name": "v", "data": 2}], "delete": [gone]}, "n")
+    assert (await values.store.values())[0].data == 1
+    gone["revision"] = 2
+    assert (
+        len(await values.documents.apply({"items": {"items": [{"name": "v", "data": 2}], "delete": [gone]}}, "n")) == 1
+    )
+    assert [(value.name, value.data) for value in await values.store.values()] == [("v", 2)]
+    with pytest.raises(InvalidError, match="for PUT only"):
+        await values.documents.update({"items": [{"name": "v", "data": 3}], "delete": [gone]}, "n")
+
+
+# --- on trial
+
+
+@pytest.fixture
+async def specs():
+    async with MemoryStore() as store:
+
+        async def check(_specs):
+            return None
+
+        async def foresee(_outcomes, *, live=False):
+            return []
+
+        kind = Kind(
+            what="spec",
+            read=store.specs,
+            parse=parse_spec,
+            put=PutSpec,
+            delete=lambda spec: DeleteSpec(id=spec.id, expect=spec.revision),
+            drop=lambda known, expect: DeleteSpec(id=known, expect=expect),
+            check=check,
+        )
+        documents = Documents(kind, store, foresee)
+        documents.store = store
+        yield documents
+
+
+def probe(name, text="old"):
+    return {"kind": "probe", "name": name, "text": text}
+
+
+async def test_every_writing_operation_can_be_on_trial(specs):
+    query = {"confirm": ["60s"]}
+    calls = [
+        (specs.create, {"items": probe("a"), "query": query}, "created"),
+        (specs.apply, {"items": [probe("a", "new")], "query": query}, "configured"),
+        (specs.update, {"items": {"name": "a", "text": "newer"}, "confirm": "60s"}, "configured"),
+        (specs.delete, {"filter": [{"name": "a"}], "query": query}, "deleted"),
+    ]
+    for operation, payload, action in calls:
+        answer = await operation(payload, "n")
+        assert answer.keys() == {"items", "trial"}
+        [item] = answer["items"]
+        assert item["name"] == "a"
+        [trial] = await specs.store.trials()
+        assert answer["trial"] == trial.to_json()
+        assert [each.action for each in trial.specs] == [action]
+        await specs.store.confirm(trial.id)
+    assert await specs.store.specs() == []
+
+
+async def test_outcomes_on_trial(specs):
+    await specs.apply(probe("a"), "n")
+    payload = {"items": [probe("a"), probe("b")], "outcomes": True, "confirm": "60s"}
+    answer = await specs.apply(payload, "n")
+    assert [each["action"] for each in answer["items"]] == ["unchanged", "created"]
+    assert [each["name"] for each in answer["trial"]["specs"]] == ["b"]
+    assert (await specs.apply({**payload, "items": [probe("a")]}, "n"))["trial"] is None
+    assert await specs.delete({"filter": [{"name": "x"}], "confirm": "60s"}, "n") == {"items": [], "trial": None}
+
+
+async def test_a_second_trial_is_no_race(specs):
+    await specs.apply({"items": [probe("a")], "confirm": "60s"}, "n")
+    looks = 0
+    apply = specs.store.apply
+
+    async def counted(*arguments, **options):
+        nonlocal looks
+        looks += 1
+        return await apply(*arguments, **options)
+
+    specs.store.apply = counted
+    with pytest.raises(ConflictError, match="is in trial"):
+        await specs.apply({"items": [probe("a", "new")], "confirm": "60s"}, "n")
+    assert looks == 1
+
+
+async def test_values_cannot_be_on_trial(values):
+    with pytest.raises(InvalidError, match="values cannot be on trial"):
+        await values.documents.apply({"items": [{"name": "v", "data": 1}], "confirm": "60s"}, "n")
+    assert await values.data() == {}
+
+
+async def test_what_cannot_run_beside_what_runs_is_refused_and_nothing_is_written(values):
+    found = Diagnostic("load", "port 80 belongs to listener/web", path=("port",))
+
+    def foreseen(outcomes):
+        subject = parse_spec({"kind": "probe", "name": "w"})
+        return [Effect("waiting", subject.replace(id=each.id), "failed", diagnostics=(found,)) for each in outcomes[1:]]
+
+    values.foreseen = foreseen
+    with pytest.raises(DiagnosticsError) as caught:
+        await values.documents.apply([{"name": "v", "data": 1}, {"name": "w", "data": 2}], "n")
+    assert [(each.path, each.message) for each in caught.value.diagnostics] == [((1, "port"), found.message)]
+    assert list(await values.store.values()) == []

@@ -1,9 +1,11 @@
 from __future__ import annotations
 
+from datetime import timedelta
+
 import pytest
 
 from engine.daemon.precondition import Precondition
-from engine.daemon.requests import MAX_PAGE, MAX_WIDE, Items, Reference, Selection, read_namespace, shown
+from engine.daemon.requests import MAX_PAGE, MAX_WIDE, Items, Reference, Selection, read_namespace, read_trial, shown
 from engine.errors import InvalidError
 from engine.spec.model import parse_spec
 from engine.store.protocol import Example, Query
@@ -180,3 +182,58 @@ def test_namespaces():
 def test_what_is_shown():
     spec = parse_spec({"kind": "probe", "revision": 1, "name": "a"}).replace(id="i", revision=7)
     assert shown(spec) == {"id": "i", "namespace": "default", "kind": "probe", "name": "a", "revision": 7}
+
+
+# --- trials
+
+
+READS = {
+    "items": lambda rest: Items.of({"items": [], **rest}, "a spec").trial,
+    "filter": lambda rest: Selection.to_delete({"filter": [], **rest}, "n").trial,
+}
+
+
+@pytest.mark.parametrize("read", READS.values(), ids=list(READS))
+def test_how_long_there_is_to_confirm(read):
+    assert read({}) is None
+    assert read({"confirm": "60s"}) == timedelta(minutes=1)
+    assert read({"query": {"confirm": ["1h30m"]}}) == timedelta(minutes=90)
+    assert read({"confirm": "60s", "dry_run": False}) == timedelta(minutes=1)
+
+
+@pytest.mark.parametrize("read", READS.values(), ids=list(READS))
+@pytest.mark.parametrize(
+    ("rest", "says"),
+    [
+        ({"confirm": "soon"}, "`confirm` is a duration, not 'soon'"),
+        ({"confirm": True}, "`confirm` is a duration, not the boolean true"),
+        ({"confirm": "60"}, "from 1s to 24h, not 0.06s"),
+        ({"query": {"confirm": ["25h"]}}, "from 1s to 24h, not 90000s"),
+        ({"confirm": "60s", "query": {"confirm": ["60s"]}}, "`confirm` stands in the query and beside it"),
+        ({"confirm": "60s", "dry_run": True}, "`confirm` and `dry_run` exclude each other"),
+    ],
+)
+def test_a_wrong_time_to_confirm(read, rest, says):
+    with pytest.raises(InvalidError, match=says):
+        read(rest)
+
+
+def test_which_trial_is_meant():
+    assert read_trial({"id": "x", "query": {}, "body": None}) == "x"
+    assert read_trial({"id": "x"}) == "x"
+
+
+@pytest.mark.parametrize(
+    ("payload", "says"),
+    [
+        (None, "a map with the `id` of a trial is needed, not null"),
+        ({}, "nothing says which trial"),
+        ({"id": 1}, "`id` must be text"),
+        ({"id": "x", "body": {}}, "a body means nothing"),
+        ({"id": "x", "query": {"force": ["true"]}}, "no query parameter 'force'"),
+        ({"id": "x", "confirm": "60s"}, "no field 'confirm'"),
+    ],
+)
+def test_a_wrong_trial(payload, says):
+    with pytest.raises(InvalidError, match=says):
+        read_trial(payload)

@@ -12,11 +12,27 @@ NOW = datetime(2026, 1, 2, 3, 4, 5, 6, tzinfo=UTC)
 
 
 def test_the_public_form_leads_back():
-    states = {"s": SpecState(4, "pending", "no value named 'x'", ({"code": "unresolved-link"},))}
+    states = {"s": SpecState(4, "pending", "no value named 'x'", ({"code": "unresolved-link"},), 3)}
     told = Instance("i", "here", 7, "n", NOW, NOW + timedelta(seconds=1), 4, 2, states)
     form = json.loads(json.dumps(told.to_json()))
     assert Instance.from_json(form) == told
     assert Instance.from_json({**form, "from a newer version": 1}) == told
+    del form["states"]["s"]["serving"]
+    assert Instance.from_json(form).states["s"].serving is None, "an older version does not tell it"
+
+
+@pytest.mark.parametrize(
+    ("state", "revision"),
+    [
+        (SpecState(4, "active", None, (), 4), 4),
+        (SpecState(4, "active"), 4),
+        (SpecState(4, "draining"), 4),
+        (SpecState(4, "pending"), None),
+        (SpecState(4, "failed", "boom", (), 3), 3),
+    ],
+)
+def test_which_revision_runs(state, revision):
+    assert state.runs == revision
 
 
 def test_the_body_has_no_heartbeat():

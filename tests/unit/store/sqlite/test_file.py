@@ -8,6 +8,7 @@ import stat
 import tempfile
 from collections.abc import Iterator
 from contextlib import closing
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
@@ -204,6 +205,27 @@ def test_an_old_store_is_brought_up_to_date(tmp_path, monkeypatch):
         with closing(connect(path)) as connection:
             assert connection.raw.execute("SELECT * FROM more").fetchall() == [(1,)]
             assert connection.raw.execute("PRAGMA user_version").fetchone() == (VERSION + 1,)
+
+
+async def test_a_store_without_trials_gets_them(tmp_path, monkeypatch, spec):
+    """A file as the first version of the schema has it; what it holds stays."""
+    path = tmp_path / "store.db"
+    with closing(sqlite3.connect(path)) as raw:
+        for statement in MIGRATIONS[0]:
+            raw.execute(statement)
+        raw.execute("UPDATE state SET revision = 7")
+        raw.execute(
+            """INSERT INTO documents (resource, id, namespace, name, revision, labels, meaning, document)
+            VALUES ('spec', 'x', 'default', 'a', 7, '{}', '', '{"kind":"print","name":"a"}')"""
+        )
+        raw.execute(f"PRAGMA application_id = {APPLICATION_ID}")
+        raw.execute("PRAGMA user_version = 1")
+        raw.commit()
+    async with SqliteStore(path) as store:
+        assert [(each.name, each.revision) for each in await store.specs()] == [("a", 7)]
+        assert await store.trials() == []
+        applied = await store.apply([PutSpec(spec("b"))], trial=timedelta(minutes=1))
+        assert await store.trials() == [applied.trial]
 
 
 def test_a_migration_that_fails_changes_nothing(tmp_path, monkeypatch):

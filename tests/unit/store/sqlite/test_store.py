@@ -73,6 +73,47 @@ def open_files() -> set[str]:
 # Several at work
 
 
+async def test_two_stores_take_a_trial_back_once(store, tmp_path, spec):
+    await store.apply([PutSpec(spec("a", n=1))])
+    async with SqliteStore(tmp_path / "store.db") as other, other.watch() as watch:
+        trial = (await store.apply([PutSpec(spec("a", n=2))], trial=timedelta(minutes=1))).trial
+        assert await other.trials() == [trial]
+        ends = await asyncio.gather(store.revert(trial.id), other.revert(trial.id), return_exceptions=True)
+        assert sorted(type(end).__name__ for end in ends) == ["NotFoundError", "Reverted"]
+        assert [(await take(watch)).revision for _ in range(2)] == [2, 3]
+        assert (await other.specs())[0].fields["n"] == 1
+        assert await other.trials() == []
+
+
+async def test_what_is_on_trial_and_its_trial_are_written_together(store, spec, monkeypatch):
+    def fail(raw, onset):
+        raise sqlite3.OperationalError("the power is gone")
+
+    await store.apply([PutSpec(spec("a", n=1))])
+    monkeypatch.setattr(store_module.tables, "put_trial", fail)
+    with pytest.raises(UnavailableError, match="the power is gone"):
+        await store.apply([PutSpec(spec("a", n=2))], trial=timedelta(minutes=1))
+    monkeypatch.undo()
+    assert (await store.specs())[0].fields["n"] == 1
+    trial = (await store.apply([PutSpec(spec("a", n=2))], trial=timedelta(minutes=1))).trial
+    with monkeypatch.context() as patched:
+        patched.setattr(store_module.tables, "prune", lambda raw, plan, **_: fail(raw, plan))
+        with pytest.raises(UnavailableError, match="the power is gone"):
+            await store.revert(trial.id)
+    assert await store.trials() == [trial], "it is taken back whole, or it is still there"
+    assert (await store.specs())[0].fields["n"] == 2
+
+
+async def test_nothing_is_left_of_a_trial_that_has_ended(store, tmp_path, spec):
+    for end in (store.confirm, store.revert):
+        await store.apply([PutSpec(spec("a", n=1))])
+        trial = (await store.apply([PutSpec(spec("a", n=2))], trial=timedelta(minutes=1))).trial
+        await end(trial.id)
+    with closing(sqlite3.connect(tmp_path / "store.db")) as raw:
+        for table in ("trials", "trial_documents"):
+            assert raw.execute(f"SELECT count(*) FROM {table}").fetchone() == (0,)
+
+
 async def test_two_stores_on_one_file_see_each_other(store, tmp_path, spec):
     async with SqliteStore(tmp_path / "store.db") as other, store.watch() as watch, other.watch() as other_watch:
         for turn in range(20):

@@ -1,0 +1,52 @@
+"""Live processes, as people are told of them: where they began, and what they wait for."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from datetime import timedelta
+from typing import Any
+
+from engine.cli import table
+from engine.cli.target import RunningProcess
+
+_MOST = 3
+"""Places that a row names."""
+
+
+def render(processes: Sequence[RunningProcess], *, wide: bool = False) -> list[str]:
+    """The lines of a table, the oldest process first."""
+    header = ["ID", "STATE", "ORIGIN", "AGE"]
+    header += ["GENERATION", "HOPS", "CHILDREN", "PARENT"] if wide else []
+    rows = [_row(each.form, wide=wide) for each in sorted(processes, key=lambda each: -_seconds(each.form))]
+    return table.render([*header, "WAITS FOR"], rows)
+
+
+def _row(form: Any, *, wide: bool) -> list[str]:
+    cells = [str(form["id"]), str(form.get("state", "-")), str(form.get("origin") or "-"), _age(_seconds(form))]
+    if wide:
+        cells += [str(form.get(name, "-")) for name in ("generation", "hops", "children")]
+        cells.append(str(form.get("parent") or "-"))
+    return [*cells, _waits(form)]
+
+
+def _waits(form: Any) -> str:
+    """Where its lanes wait, those at one place counted together; its children where there is no lane."""
+    places = Counter(str(place) for place in form.get("waits") or ())
+    told = [f"{place} ({count})" if count > 1 else place for place, count in places.items()]
+    if len(told) > _MOST:
+        told[_MOST:] = [f"{len(told) - _MOST} more"]
+    children = form.get("children") or 0
+    if not told and children:
+        told = [f"{children} child process{'es' if children > 1 else ''}"]
+    return ", ".join(told) or "-"
+
+
+def _seconds(form: Any) -> float:
+    age = form.get("age")
+    return float(age) if isinstance(age, (int, float)) else 0.0
+
+
+def _age(seconds: float) -> str:
+    """Most processes are gone within a second, so that is told in milliseconds."""
+    return f"{int(seconds * 1000)}ms" if seconds < 1 else table.age(timedelta(seconds=seconds))
