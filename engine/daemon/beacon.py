@@ -16,6 +16,7 @@ from time import monotonic
 from engine.errors import ErrorValue, WeirError
 from engine.graph.context import Log
 from engine.graph.reconcile import Report
+from engine.graph.status import Status
 from engine.runtime import Runtime
 from engine.store.instance import Instance, SpecState
 from engine.store.protocol import Store
@@ -36,6 +37,7 @@ class Beacon:
         self._ids = {runtime.namespace: uuid7() for runtime in runtimes}
         self._started = datetime.now(UTC)
         self._log = log
+        self._told: dict[str, dict[str, tuple[Status, SpecState]]] = {}
         self._news = asyncio.Event()
         self._failing = False
 
@@ -77,16 +79,6 @@ class Beacon:
 
     def _row(self, namespace: str, runtime: Runtime) -> Instance:
         loader = runtime.loader
-        states = {
-            status.id: SpecState(
-                status.revision,
-                status.state,
-                status.reason or None,
-                tuple(diagnostic.to_json() for diagnostic in status.diagnostics),
-                status.serving,
-            )
-            for status in runtime.table.statuses()
-        }
         return Instance(
             id=self._ids[namespace],
             host=socket.gethostname(),
@@ -96,5 +88,24 @@ class Beacon:
             heartbeat=datetime.now(UTC),
             revision=loader.revision if loader is not None else 0,
             generation=runtime.table.current.number,
-            states=states,
+            states=self._states(namespace, runtime),
         )
+
+    def _states(self, namespace: str, runtime: Runtime) -> dict[str, SpecState]:
+        """What the table says of every spec. Most say what they said in the last row, which is not put together anew."""
+        before, now = self._told.get(namespace, {}), {}
+        for status in runtime.table.statuses():
+            known = before.get(status.id)
+            now[status.id] = known if known is not None and known[0] is status else (status, _state_of(status))
+        self._told[namespace] = now
+        return {id: state for id, (_, state) in now.items()}
+
+
+def _state_of(status: Status) -> SpecState:
+    return SpecState(
+        status.revision,
+        status.state,
+        status.reason or None,
+        tuple(diagnostic.to_json() for diagnostic in status.diagnostics),
+        None if status.serving == status.revision else status.serving,
+    )

@@ -40,6 +40,17 @@ class SpecState:
             return self.serving
         return self.revision if self.state in ("active", "draining") else None
 
+    def to_json(self) -> dict[str, Any]:
+        """The public form. What there is nothing to say about is left out: a row tells of thousands."""
+        form: dict[str, Any] = {"revision": self.revision, "state": self.state}
+        if self.reason is not None:
+            form["reason"] = self.reason
+        if self.diagnostics:
+            form["diagnostics"] = [dict(diagnostic) for diagnostic in self.diagnostics]
+        if self.serving is not None:
+            form["serving"] = self.serving
+        return form
+
 
 @dataclass(frozen=True, slots=True)
 class Instance:
@@ -78,16 +89,7 @@ class Instance:
             "heartbeat": self.heartbeat.isoformat(),
             "revision": self.revision,
             "generation": self.generation,
-            "states": {
-                spec: {
-                    "revision": state.revision,
-                    "state": state.state,
-                    "reason": state.reason,
-                    "diagnostics": [dict(diagnostic) for diagnostic in state.diagnostics],
-                    "serving": state.serving,
-                }
-                for spec, state in self.states.items()
-            },
+            "states": {spec: state.to_json() for spec, state in self.states.items()},
         }
 
     @classmethod
@@ -107,8 +109,8 @@ class Instance:
                     spec: SpecState(
                         state["revision"],
                         state["state"],
-                        state["reason"],
-                        tuple(state["diagnostics"]),
+                        state.get("reason"),
+                        tuple(state.get("diagnostics", ())),
                         state.get("serving"),
                     )
                     for spec, state in form["states"].items()
