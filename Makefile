@@ -4,7 +4,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: help run test lint format type bench clean
+.PHONY: help run test lint format type docs bench bench-reload soak clean
 
 help:
 	@echo "make run     a daemon on the embedded store, with an example flow"
@@ -12,7 +12,10 @@ help:
 	@echo "make lint    style, import contracts"
 	@echo "make type    types"
 	@echo "make format  formats the code"
+	@echo "make docs    the pages that are written by a command"
 	@echo "make bench   benchmarks, beside their floors"
+	@echo "make bench-reload  10,000 changes under load, some ten minutes"
+	@echo "make soak    many calls, and what they leave behind"
 
 $(BIN)/weir: pyproject.toml
 	$(PYTHON) -m venv $(VENV)
@@ -51,8 +54,18 @@ format: $(VENV)/dev
 type: $(VENV)/dev
 	$(BIN)/mypy
 
+docs: $(VENV)/dev
+	$(BIN)/python -m docs.generate.cel
+
 bench: $(VENV)/dev
 	$(BIN)/python -m benchmarks --write
+
+bench-reload: $(VENV)/dev
+	$(BIN)/python -m benchmarks.reload --write
+	$(BIN)/python -m benchmarks.reload --latency --write
+
+soak: $(VENV)/dev
+	$(BIN)/python -m benchmarks.soak
 
 clean:
 	rm -rf $(VENV) .weir .mypy_cache .pytest_cache .ruff_cache .hypothesis .import_linter_cache

@@ -20,8 +20,6 @@ from time import perf_counter
 from typing import Any
 
 from engine.language.javascript import JavaScriptCompiler
-from engine.language.javascript.compiler import ENGINES
-from engine.language.protocol import Options
 
 SOURCE = """
 export default function (order) {
@@ -32,6 +30,12 @@ export default function (order) {
 SIZES = {"1 item": 1, "100 items": 100, "1,000 items": 1_000}
 AT_ONCE = 32
 FLOOR = "python"
+KINDS = {
+    "v8": {"engine": "v8"},
+    "v8 in threads": {"engine": "v8", "isolation": "thread"},
+    "quickjs": {"engine": "quickjs"},
+}
+"""What is measured, as settings of the compiler."""
 
 
 def in_python(order: Any) -> Any:
@@ -66,8 +70,8 @@ async def together(program: Any, payload: Any, times: int) -> float:
 
 
 async def run(rounds: int, *, quick: bool) -> list[tuple[str, dict[str, float]]]:
-    compiler = JavaScriptCompiler(inline_timeout=timedelta(seconds=1))
-    programs: dict[str, Any] = {name: compiler.compile(SOURCE, Options(engine=name)) for name in ENGINES}
+    compilers = {name: JavaScriptCompiler(inline_timeout=timedelta(seconds=1), **kind) for name, kind in KINDS.items()}
+    programs: dict[str, Any] = {name: compiler.compile(SOURCE) for name, compiler in compilers.items()}
     programs[FLOOR] = in_python
     rows: list[tuple[str, dict[str, float]]] = []
     measures: dict[str, Callable[..., Awaitable[float]]] = {"alone": alone, f"{AT_ONCE} at once": together}
@@ -81,7 +85,8 @@ async def run(rounds: int, *, quick: bool) -> list[tuple[str, dict[str, float]]]
                 for name, program in programs.items():
                     found[name].append(await measure(program, payload, times))
             rows.append((f"{title}, {how}", {name: min(values) for name, values in found.items()}))
-    compiler.close()
+    for compiler in compilers.values():
+        compiler.close()
     return rows
 
 
@@ -90,40 +95,59 @@ import asyncio, os, sys, threading, time
 sys.path.insert(0, os.getcwd())
 from benchmarks.javascript import SOURCE, call, order
 from engine.language.javascript import JavaScriptCompiler
-from engine.language.protocol import Options
 
-def resident():
-    with open("/proc/self/statm") as file:
-        return int(file.read().split()[1]) * os.sysconf("SC_PAGE_SIZE")
+def processes():
+    parents = {}
+    for number in filter(str.isdigit, os.listdir("/proc")):
+        try:
+            with open(f"/proc/{number}/stat") as file:
+                parents[int(number)] = int(file.read().rpartition(")")[2].split()[1])
+        except OSError:
+            continue
+    found, new = {os.getpid()}, {os.getpid()}
+    while new:
+        new = {child for child, parent in parents.items() if parent in new}
+        found |= new
+    return found
 
-async def main(engine, number):
-    compiler = JavaScriptCompiler(isolates=number + 1)
-    options = Options(engine=engine)
+def resident():  # what several processes share counts once
+    total = 0
+    for number in processes():
+        with open(f"/proc/{number}/smaps_rollup") as file:
+            total += next(int(line.split()[1]) for line in file if line.startswith("Pss:")) * 1024
+    return total
+
+async def main(number, **kind):
+    compiler = JavaScriptCompiler(isolates=number + 1, **kind)
     payload = order(1)
     began = time.perf_counter()
-    await call(compiler.compile(SOURCE, options), payload)  # loads the engine
+    await call(compiler.compile(SOURCE), payload)  # loads the engine
     load = time.perf_counter() - began
     sources = [SOURCE + f"// {n}" for n in range(number)]
     began = time.perf_counter()
-    programs = [compiler.compile(source, options) for source in sources]
+    programs = [compiler.compile(source) for source in sources]
     compiled = (time.perf_counter() - began) / number
-    memory, threads = resident(), len(os.listdir("/proc/self/task"))
+    memory, threads, children = resident(), len(os.listdir("/proc/self/task")), len(processes())
     began = time.perf_counter()
     for program in programs:
         await call(program, payload)
     first = (time.perf_counter() - began) / number
     memory, threads = (resident() - memory) / number, (len(os.listdir("/proc/self/task")) - threads) / number
-    print(load, compiled, first, memory, threads)
+    print(load, compiled, first, memory, threads, (len(processes()) - children) / number)
     compiler.close()
 
-asyncio.run(main(sys.argv[1], int(sys.argv[2])))
+asyncio.run(main(int(sys.argv[1]), **dict(word.split("=") for word in sys.argv[2:])))
 """
 
 
-def making(engine: str, number: int) -> list[float]:
-    """Seconds to load the engine, to compile, to make a first call; bytes and threads of one program. In a new process."""
+def making(kind: dict[str, str], number: int) -> list[float]:
+    """What programs cost, measured in a new process.
+
+    Seconds to load the engine, to compile, to make a first call; bytes, threads and processes of one program.
+    """
+    words = [f"{key}={value}" for key, value in kind.items()]
     done = subprocess.run(
-        [sys.executable, "-c", PROBE, engine, str(number)], capture_output=True, text=True, check=True
+        [sys.executable, "-c", PROBE, str(number), *words], capture_output=True, text=True, check=True
     )
     return [float(word) for word in done.stdout.split()]
 
@@ -145,22 +169,23 @@ def main() -> None:
         factory = uvloop.new_event_loop
     with asyncio.Runner(loop_factory=factory) as runner:
         rows = runner.run(run(options.rounds, quick=options.quick))
-    made = {engine: making(engine, 3 if options.quick else 12) for engine in ENGINES}
+    made = {name: making(kind, 3 if options.quick else 12) for name, kind in KINDS.items()}
     load = os.getloadavg()[0]
     print(f"{platform.python_implementation()} {sys.version.split()[0]}, {options.loop}, {platform.machine()},")
     print(f"{os.cpu_count()} cores, load {load:.1f}, best of {options.rounds} alternating rounds\n")
-    names = [*ENGINES, FLOOR]
+    names = [*KINDS, FLOOR]
     print(f"| one call | {' | '.join(names)} | v8 / quickjs |\n| --- |{' ---: |' * (len(names) + 1)}")
     for title, found in rows:
         times = " | ".join(text_of(found[name]) for name in names)
         print(f"| {title} | {times} | {found['v8'] / found['quickjs']:,.1f} |")
-    print(f"\n| one program | {' | '.join(ENGINES)} |\n| --- |{' ---: |' * len(ENGINES)}")
+    print(f"\n| one program | {' | '.join(KINDS)} |\n| --- |{' ---: |' * len(KINDS)}")
     for index, title in enumerate(
         ("engine loaded, first program answered", "compiled", "first call, with what it makes")
     ):
-        print(f"| {title} | {' | '.join(text_of(made[engine][index]) for engine in ENGINES)} |")
-    print(f"| memory | {' | '.join(f'{made[engine][3] / 2**20:,.2f} MiB' for engine in ENGINES)} |")
-    print(f"| threads | {' | '.join(f'{made[engine][4]:,.1f}' for engine in ENGINES)} |")
+        print(f"| {title} | {' | '.join(text_of(each[index]) for each in made.values())} |")
+    print(f"| memory | {' | '.join(f'{each[3] / 2**20:,.2f} MiB' for each in made.values())} |")
+    print(f"| threads of the daemon | {' | '.join(f'{each[4]:,.1f}' for each in made.values())} |")
+    print(f"| processes | {' | '.join(f'{each[5]:,.1f}' for each in made.values())} |")
 
 
 if __name__ == "__main__":

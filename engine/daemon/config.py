@@ -143,6 +143,9 @@ class JavascriptSection(Section):
     isolates: int = Field(default=64, ge=1, le=1024)
     """How many isolates there may be."""
 
+    result: Size = 8 * 1024 * 1024
+    """Characters of JSON that a result may have. To read it holds up everything else."""
+
 
 class LanguagesSection(Section):
     python: bool = False

@@ -40,6 +40,7 @@ from engine.language.registry import Languages
 from engine.runtime import Runtime, Services
 from engine.spec.model import Spec
 from engine.store.protocol import Store, Write
+from engine.store.shown import shown
 from engine.store.url import open_store
 
 RELOADABLE = ("drain_timeout",)
@@ -244,7 +245,7 @@ class Daemon:
         address = self.config.admin.address
         self.log.info(
             "daemon.started",
-            store=self.config.store.url.partition("?")[0],
+            store=shown(self.config.store.url),
             namespaces=list(self.runtimes),
             admin=f"http://{address}" if address is not None else "off",
             seconds=round(seconds, 3),

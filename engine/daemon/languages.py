@@ -16,4 +16,5 @@ def make_languages(config: Config) -> Languages:
         javascript_inline_timeout=config.javascript.inline_timeout,
         javascript_memory=config.javascript.memory,
         javascript_isolates=config.javascript.isolates,
+        javascript_result=config.javascript.result,
     )

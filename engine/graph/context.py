@@ -182,6 +182,7 @@ class Context:
         write = self.log.error if error.code.http >= 500 else self.log.warning
         # A traceback: of a node as text, of a snippet as a map beside the name of what was raised.
         details = {"details": error.details} if isinstance(error.details, (str, dict)) else {}
+        hint = {"hint": error.hint} if error.hint else {}
         write(
             "process.failed",
             node=error.node or self.site.label,
@@ -189,6 +190,7 @@ class Context:
             code=error.code.label,
             message=error.text,
             **fields,
+            **hint,
             **details,
         )
 

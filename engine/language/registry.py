@@ -122,10 +122,12 @@ def default_languages(
     *,
     python: bool = False,
     javascript_engine: str = "auto",
+    javascript_isolation: str = "auto",
     javascript_timeout: timedelta = timedelta(seconds=1),
     javascript_inline_timeout: timedelta = timedelta(milliseconds=20),
     javascript_memory: int = 64 * 2**20,
     javascript_isolates: int = 64,
+    javascript_result: int = 8 * 2**20,
 ) -> Languages:
     """The languages of a daemon: cel, javascript (js), typescript (ts), text, json and yaml; and python.
 
@@ -144,10 +146,12 @@ def default_languages(
 
         return JavaScriptCompiler(
             engine=javascript_engine,
+            isolation=javascript_isolation,
             timeout=javascript_timeout,
             inline_timeout=javascript_inline_timeout,
             memory=javascript_memory,
             isolates=javascript_isolates,
+            result=javascript_result,
         )
 
     def text() -> Compiler:

@@ -61,7 +61,7 @@ class Store(Protocol):
 
     @property
     def url(self) -> str:
-        """What :func:`~engine.store.url.open_store` makes this store from."""
+        """What :func:`~engine.store.url.open_store` makes this store from, without its secrets: for messages."""
         ...
 
     async def open(self) -> None:

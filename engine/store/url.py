@@ -9,11 +9,12 @@ from engine.errors import InvalidError
 from engine.spec.suggest import did_you_mean
 from engine.store.memory import MemoryStore
 from engine.store.protocol import Store
+from engine.store.shown import shown
 from engine.store.sqlite import SqliteStore
 
 SCHEMES: Final = ("sqlite", "memory", "mongodb", "mongodb+srv")
 
-_FORMS: Final = "sqlite:///relative/path.db, sqlite:////absolute/path.db or memory://"
+_FORMS: Final = "sqlite:///relative/path.db, sqlite:////absolute/path.db, mongodb://host/database or memory://"
 
 
 def open_store(url: str) -> Store:
@@ -21,7 +22,7 @@ def open_store(url: str) -> Store:
     scheme, separator, rest = url.partition("://")
     scheme = scheme.lower()
     if not separator:
-        raise InvalidError(f"{url!r} is no URL of a store", hint=f"write {_FORMS}")
+        raise InvalidError(f"{shown(url)!r} is no URL of a store", hint=f"write {_FORMS}")
     if scheme == "sqlite":
         return SqliteStore(_path(url, rest))
     if scheme == "memory":
@@ -29,7 +30,9 @@ def open_store(url: str) -> Store:
             raise InvalidError(f"a store in memory has no name, but got {rest!r}", hint="write memory://")
         return MemoryStore()
     if scheme in SCHEMES:
-        raise InvalidError("MongoDB as a store is not available in this version", hint=f"write {_FORMS}")
+        from engine.store.mongodb import MongodbStore  # takes long to load, and few need it
+
+        return MongodbStore(url)
     guess = did_you_mean(scheme, SCHEMES)
     hint = f"did you mean {guess}://?" if guess else f"write {_FORMS}"
     raise InvalidError(f"no store has URLs that begin with {scheme}://", hint=hint)

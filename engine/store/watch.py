@@ -26,7 +26,7 @@ class Watch:
     """An asynchronous context manager and iterator over :class:`Batch` and :class:`Resync`; for one task.
 
     Iteration ends when the watch or its store is closed. Cancelling a waiting `anext` loses nothing. `lost` says why the
-    store cannot be reached at the moment (a Resync follows once it can), and is None while all is well.
+    store cannot be reached at the moment, and is None while all is well. A Resync follows if anything was missed meanwhile.
     """
 
     def __init__(

@@ -13,15 +13,14 @@ From the source to an answer, one file each:
     disposal    closing isolates without waiting
     quickjs     the engine QuickJS               quickjs.js  what it needs before the prelude
     inline      a program on it                  watch       what ends a call that it does not end itself
-    compiler    all of it put together
+    process/    V8 in processes of its own       compiler    all of it put together
 
 What a snippet may rely on: its module and its globals are its own, for as long as it is loaded; a call that throws
 changes nothing about that, one that was stopped (time, memory) starts both afresh. There is `console`, `Math`, `JSON`,
 `Intl` (on V8), `Date`, `TextEncoder`, `atob`, `structuredClone`; there is no `require`, `process`, `import`, no timer, no shared memory and no WebAssembly.
 
-The limits hold against mistakes and against most of what malice can think of. An isolate lives inside the daemon's
-process all the same: V8 ends the process when it is driven past limits of its own, so code of strangers belongs in a
-process of its own.
+The limits hold against mistakes and against most of what malice can think of. What drives V8 past limits of its own ends
+a process, which therefore is the isolate's own (`process/`). On QuickJS, and with `isolation: thread`, it is the daemon's.
 """
 
 from __future__ import annotations

@@ -7,6 +7,9 @@
 3. A call that must be killed (time, memory) takes the isolate with it: it is interrupted, results that were finished
    before it are still fetched (salvage), those behind it go back, and it alone fails. If the code that runs wild was
    left behind by an earlier call, nobody fails.
+4. If the isolate dies, results that were finished in it are lost with its state. Nobody has seen either, and code has no
+   other way to do anything: so such calls go back too, as if they had never run. Nobody knows which of several was the
+   one; they are sent one at a time from then on, and who dies alone is to blame.
 
 Whoever may send (the thread that made the batch, the isolate's with an answer, the keeper's with a deadline) is always
 one thread: an answer and a deadline each take the turn from the other, under the lock.
@@ -28,12 +31,12 @@ from engine.language.javascript.engine import Isolate, Reply, Settings, Status
 from engine.language.javascript.keeper import Alarm
 from engine.language.javascript.wire import Argument
 
-_GRACE = 1.0
-"""Seconds that an interrupted isolate has to come back, if nothing but its log is at stake."""
-_LONG_GRACE = 2.0
-"""The same, if results of other calls are."""
+_LONGER = 2.0
+"""How many times as long an interrupted isolate gets to come back, if results of other calls are at stake."""
 _MOST_TRIES = 3
 """Texts with a call that may go unanswered before it is held to be the call's own fault."""
+_MOST_DEATHS = 2
+"""Isolates that may die under a call, before it is held to be its fault although it was not even seen to begin."""
 
 
 @dataclass(slots=True, eq=False)
@@ -46,6 +49,8 @@ class Call:
     outcome: str | ExpressionError = ""
     log: list[str] | None = None
     tries: int = 0
+    deaths: int = 0
+    """How many isolates died with it. After one it is sent alone."""
 
 
 class Sender(Protocol):
@@ -130,7 +135,7 @@ class Batch:
             interrupts = phase in (_Phase.RUNNING, _Phase.COLLECTING) and finished is not None
             if interrupts:
                 self._phase = _Phase.STOPPING
-                self._alarm.set(time.monotonic() + (_LONG_GRACE if finished else _GRACE))
+                self._alarm.set(time.monotonic() + self._isolate.grace * (_LONGER if finished else 1))
             else:
                 self._turn += 1
                 self._alarm.clear()
@@ -166,9 +171,12 @@ class Batch:
             phase = self._phase
         if phase is _Phase.SALVAGING:
             self._on_salvage(reply)
+        elif reply.status in (Status.DIED, Status.STARVED):
+            self._on_death(reply, phase)
         elif reply.status is Status.DONE:
             self._settle(reply.text)
         elif reply.status is Status.MEMORY:
+            self._read(reply.text, self._calls)  # what was printed, if it came as far as an answer
             self._stop(failure.out_of_memory(self._limits.settings.memory))
         elif reply.status is Status.STOPPED or phase is _Phase.STOPPING:
             self._stop(failure.timed_out(self._limits.timeout))
@@ -178,7 +186,15 @@ class Batch:
     def _settle(self, text: str) -> None:
         calls = self._calls
         finished = self._read(text, calls)
-        if text[0] == "W":
+        status = text[:1]
+        if status == "N" and finished < len(calls):
+            calls[finished].outcome = failure.never_settles()
+            finished += 1
+        if finished == 0 and status != "W":
+            # Not even the first: whoever is sent again would wait for ever.
+            self._give_back([], failure.no_answer())
+            return
+        if status == "W":
             waiting, behind = calls[finished : finished + 1], calls[finished + 1 :]
             with self._lock:
                 self._calls = waiting + behind
@@ -234,7 +250,7 @@ class Batch:
 
     def _salvage(self) -> None:
         self._salvages += 1
-        self._send("S", _Phase.SALVAGING, until=time.monotonic() + _GRACE)
+        self._send("S", _Phase.SALVAGING, until=time.monotonic() + self._isolate.grace)
 
     def _on_salvage(self, reply: Reply) -> None:
         if reply.status is Status.STOPPED and self._salvages == 1:
@@ -244,11 +260,50 @@ class Batch:
             self._end_salvage(reply.text if reply.status is Status.DONE else None)
 
     def _end_salvage(self, text: str | None) -> None:
-        finished = self._finished if text is None else self._read(text, self._calls)
-        calls = self._calls[:finished]
-        for call in calls if text is None else ():
-            call.outcome = failure.result_lost()
-        self._give_back(calls, self._error)
+        if text is None:
+            self._blame(self._finished, self._error)
+        else:
+            self._give_back(self._calls[: self._read(text, self._calls)], self._error)
+
+    def _on_death(self, reply: Reply, phase: _Phase) -> None:
+        """The isolate died while the text ran."""
+        calls = self._calls
+        if phase is _Phase.STOPPING:
+            error = failure.timed_out(self._limits.timeout)
+        elif reply.status is Status.STARVED:
+            error = failure.out_of_memory(self._limits.settings.memory)
+        else:
+            error = failure.died(reply.text)
+        sent = calls[:1] if phase is _Phase.COLLECTING else calls
+        for call in sent:
+            call.deaths += 1
+        has_begun = self._isolate.progress() is not None
+        if len(sent) == 1 and (has_begun or sent[0].deaths >= _MOST_DEATHS or phase is _Phase.COLLECTING):
+            self._blame(0, error)
+        else:
+            self._start_over([], calls)
+
+    def _blame(self, finished: int, error: ExpressionError | None) -> None:
+        """End the batch without its isolate and its results. `error` is for the call behind the finished ones."""
+        calls = self._calls
+        blamed, again = calls[finished : finished + 1], calls[:finished] + calls[finished + 1 :]
+        for call in blamed:
+            call.outcome = error or ""
+        if not blamed:
+            # All were finished, and what the last one left behind held the isolate. That must not go on for ever.
+            for call in again:
+                call.deaths += 1
+            blamed = [call for call in again if call.deaths > _MOST_DEATHS]
+            again = [call for call in again if call.deaths <= _MOST_DEATHS]
+            for call in blamed:
+                call.outcome = failure.result_lost()
+        self._start_over(blamed, again)
+
+    def _start_over(self, blamed: list[Call], again: list[Call]) -> None:
+        """End the batch as if `again` had never run."""
+        for call in again:
+            call.log = None
+        self._end(blamed, again, lost=True)
 
     def _give_back(self, finished: list[Call], error: ExpressionError | None) -> None:
         """End the batch without its isolate. `error` is for the call that did not finish."""

@@ -19,6 +19,7 @@ from engine.language.javascript.engine import Engine, Settings
 from engine.language.javascript.keeper import Keeper
 from engine.language.javascript.module import Module, Origin, rewrite
 from engine.language.javascript.pool import Pool
+from engine.language.javascript.process import spawn
 from engine.language.javascript.program import House, JavaScriptProgram
 from engine.language.protocol import Options
 
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
     from engine.language.javascript.inline import InlineProgram
 
 ENGINES = ("v8", "quickjs")
+ISOLATIONS = ("process", "thread")
 _AUTO = "auto"
 _LEAST_MEMORY = 8 * 2**20
 _CLOSE_SECONDS = 5.0
@@ -38,8 +40,15 @@ class JavaScriptCompiler:
 
     `engine` is what a snippet runs on that names none; `auto` is v8. `timeout` is the default for one call. `memory`
     (bytes) limits each isolate's heap, and the array buffers of one call. `isolates` is how many programs may be loaded
-    at a time (`pool.py` tells what happens at the ceiling); one more is used to check syntax. An isolate costs a thread
-    and about a megabyte, and is made with a program's first call.
+    at a time (`pool.py` tells what happens at the ceiling); one more is used to check syntax. An isolate is made with a
+    program's first call.
+
+    `isolation` is what an isolate of V8 has for its own: a `process`, which nothing that code does can harm another with
+    (4 MiB; `process/` tells the rest), or a `thread` of this process (1 MiB), which some code can end, or hold for ever.
+    `auto` is a process where the system can fork.
+
+    `result` is how many characters of JSON a result may have, since to read one holds up the event loop. A list or a map
+    counts 16 more, and a value that JSON lacks 128. Arguments have no such limit: a listener has one for bodies.
 
     `inline_timeout` is the most that one call on QuickJS may take, and its default there. The memory of one is 8 MiB.
 
@@ -52,10 +61,12 @@ class JavaScriptCompiler:
         self,
         *,
         engine: str = _AUTO,
+        isolation: str = _AUTO,
         timeout: timedelta = timedelta(seconds=1),
         inline_timeout: timedelta = timedelta(milliseconds=20),
         memory: int = 64 * 2**20,
         isolates: int = 64,
+        result: int = 8 * 2**20,
     ) -> None:
         if timeout <= timedelta(0) or inline_timeout <= timedelta(0):
             raise InvalidError("the timeout of javascript must be more than 0")
@@ -63,11 +74,17 @@ class JavaScriptCompiler:
             raise InvalidError(f"the memory of javascript must be at least {_LEAST_MEMORY} bytes")
         if isolates < 1:
             raise InvalidError("the isolates of javascript must be at least 1")
+        if result < 1:
+            raise InvalidError("the result of javascript must have at least 1 character")
+        if isolation not in (_AUTO, *ISOLATIONS):
+            raise InvalidError(f"unknown isolation {isolation!r} of javascript", hint=f"use {' or '.join(ISOLATIONS)}")
         self._engine = ENGINES[0] if engine == _AUTO else _known(engine)
+        self._isolation = isolation
         self._timeout = timeout
         self._inline_timeout = inline_timeout
         self._memory = memory
         self._isolates = isolates
+        self._result = result
         self._lock = threading.Lock()
         self._v8_house: House | None = None
         self._watcher = Keeper("quickjs-watcher")
@@ -122,18 +139,25 @@ class JavaScriptCompiler:
     def _on_v8(self, module: Module, options: Options) -> JavaScriptProgram:
         house = self._house()
         house.engine.check(module)
-        settings = Settings(memory=self._memory, log=options.log is not None)
+        settings = Settings(memory=self._memory, log=options.log is not None, result=self._result)
         timeout = self._timeout if options.timeout is None else options.timeout
         return JavaScriptProgram(module, house, settings=settings, timeout=timeout, log=options.log)
 
     def _house(self) -> House:
-        from engine.language.javascript.v8 import V8
-
         with self._lock:
             if self._v8_house is None:
-                engine: Engine = V8(memory=self._memory)
+                engine = self._v8()
                 self._v8_house = House(engine, Pool(self._isolates), Keeper("javascript-keeper"), Disposal())
             return self._v8_house
+
+    def _v8(self) -> Engine:
+        if self._isolation == "process" or (self._isolation == _AUTO and spawn.is_possible()):
+            from engine.language.javascript.process.isolate import V8Processes
+
+            return V8Processes(memory=self._memory)
+        from engine.language.javascript.v8 import V8
+
+        return V8(memory=self._memory)
 
     def _inline(self, module: Module, options: Options) -> InlineProgram:
         from engine.language.javascript import quickjs
@@ -147,10 +171,11 @@ class JavaScriptCompiler:
                 hint="use `engine: v8`, which does not hold up the event loop, or leave the timeout out",
                 details={"option": "timeout"},
             )
-        quickjs.check(module)
-        settings = Settings(memory=min(self._memory, quickjs.MOST_MEMORY), log=options.log is not None)
+        guarded = quickjs.check(module)
+        memory = min(self._memory, quickjs.MOST_MEMORY)
+        settings = Settings(memory=memory, log=options.log is not None, result=self._result)
         timeout = min(most, self._timeout) if options.timeout is None else options.timeout
-        return InlineProgram(module, self._watcher, settings=settings, timeout=timeout, log=options.log)
+        return InlineProgram(module, guarded, self._watcher, settings=settings, timeout=timeout, log=options.log)
 
 
 def _known(engine: str | None) -> str:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from enum import Enum
 from functools import cache
 from importlib import resources
@@ -27,6 +27,8 @@ class Settings:
     """Whether anybody reads what `console` prints."""
     slice: int = 5
     """Milliseconds after which a batch is not continued, so that a deadline always means the call that runs."""
+    result: int = 8 * 2**20
+    """Characters of JSON that a result may have: to read it holds up the event loop."""
 
 
 class Status(Enum):
@@ -39,6 +41,10 @@ class Status(Enum):
     """Stopped because the isolate's memory was used up."""
     BROKEN = "broken"
     """The prelude itself failed; the text says how."""
+    DIED = "died"
+    """The isolate is gone, and what was in it; the text says how. Nobody knows how far the text came."""
+    STARVED = "starved"
+    """The same, for want of memory."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +55,9 @@ class Reply:
 
 class Isolate(Protocol):
     """One heap with one module, off the event loop. It works on one text at a time; its makers see to that."""
+
+    grace: float
+    """Seconds that it has to come back when it was interrupted. To wait longer than that is worse than to lose it."""
 
     def run(self, text: str, done: Callable[[Reply], None]) -> None:
         """Send `text`; `done` is called once, on a thread of the engine's, unless the isolate is closed before."""
@@ -89,7 +98,7 @@ class Engine(Protocol):
 
 def prelude(module: Module, settings: Settings) -> str:
     """The script that makes `dispatch`; its value is `[dispatch, progress]`."""
-    form = {"memory": settings.memory, "log": settings.log, "slice": settings.slice, "common": module.common}
+    form = {**asdict(settings), "common": module.common}
     parts = f"({_source('prelude.js')})({json.dumps(form)})"
     return f"((parts) => (({_source('web.js')})(), parts))({parts})\n//# sourceURL=prelude.js"
 

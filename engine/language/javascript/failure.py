@@ -12,7 +12,8 @@ from engine.errors import Code, ErrorValue, ExpressionError, Place
 from engine.language.javascript.module import LINES_BEFORE, SOURCE_NAME, Origin
 from engine.language.javascript.wire import decode_error
 
-_FRAME = re.compile(re.escape(SOURCE_NAME) + r":(\d+):(\d+)")
+_FRAME = re.compile(re.escape(SOURCE_NAME) + r":(\d{1,9}):(\d{1,9})(?!\d)")
+"""A place in a stack. Code can write any stack it likes: a longer number is none."""
 _NEWLINE = re.compile(r"\r\n|[\n\r\u2028\u2029]")
 
 
@@ -69,6 +70,24 @@ def out_of_memory(limit: int, *, hint: str = "raise `javascript.memory`, or keep
     )
 
 
+def died(how: str) -> ExpressionError:
+    """The code ended the process that was its isolate. `how` is a signal's name and what the engine said."""
+    return ExpressionError(
+        f"the code ended the process that it ran in ({how})",
+        hint="do less in one call: the engine cannot go on with a text, a pattern or a table of that size",
+    )
+
+
+def never_settles() -> ExpressionError:
+    """The call gave a promise, and nothing is left that could settle it."""
+    return ExpressionError("the promise never settles: nothing is left that could settle it")
+
+
+def no_answer() -> ExpressionError:
+    """The isolate answered without a word about the call that it was to run."""
+    return ExpressionError("the code broke the isolate that it ran in: there is no answer")
+
+
 def result_lost() -> ExpressionError:
     """The call had finished, but its isolate could not be asked for the result any more."""
     return ExpressionError("the result was lost when a call sent together with this one had to be stopped")
@@ -103,7 +122,7 @@ def _in_source(line: int, column: int, source: str) -> Place | None:
     if line > len(lines):
         return Place(line=len(lines), column=len(lines[-1]) + 1)
     # V8 counts UTF-16 units, we count characters.
-    before = lines[line - 1].encode("utf-16-le", "surrogatepass")[: 2 * (column - 1)]
+    before = lines[line - 1].encode("utf-16-le", "surrogatepass")[: 2 * max(column - 1, 0)]
     return Place(line=line, column=len(before.decode("utf-16-le", "replace")) + 1)
 
 

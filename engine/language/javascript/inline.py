@@ -10,6 +10,7 @@ right away. There is nothing to wait for in a context, so a promise that is not 
 
 from __future__ import annotations
 
+import json
 import re
 import threading
 import time
@@ -19,6 +20,7 @@ from datetime import timedelta
 from engine.errors import Code, ExpressionError
 from engine.language.javascript import failure, quickjs
 from engine.language.javascript.engine import Settings, Status
+from engine.language.javascript.forin import Guarded
 from engine.language.javascript.keeper import Keeper
 from engine.language.javascript.module import Module
 from engine.language.javascript.watch import Watch
@@ -31,6 +33,7 @@ _HINT = "do less in one call, or let the snippet run with `engine: v8`"
 _SALVAGE_SECONDS = 0.005
 _MAY_THROW = re.compile(r"\b(?:throw|reject)\b")
 _NULL_THROWN = 'E{"message":"null"}'
+_NEVER_SETTLES = "E" + json.dumps({"message": failure.never_settles().value.message})
 
 
 class InlineProgram:
@@ -42,9 +45,17 @@ class InlineProgram:
     is_async = False
 
     def __init__(
-        self, module: Module, keeper: Keeper, *, settings: Settings, timeout: timedelta, log: Log | None
+        self,
+        module: Module,
+        guarded: Guarded,
+        keeper: Keeper,
+        *,
+        settings: Settings,
+        timeout: timedelta,
+        log: Log | None,
     ) -> None:
         self._module = module
+        self._guarded = guarded
         self._settings = settings
         self._timeout = timeout
         self._seconds = timeout.total_seconds()
@@ -71,7 +82,7 @@ class InlineProgram:
             raise error
         if line[0] == "E":
             source = self._module.source
-            line = quickjs.with_places(line, source)
+            line = quickjs.with_places(line, self._guarded, source)
             raise failure.thrown(line, argument.errors, source, origin=self._module.origin)
         return decode(line, argument.errors)
 
@@ -87,7 +98,7 @@ class InlineProgram:
         """The lines of a call: what it printed, and last its result, unless there is an error instead."""
         context = self._context
         if context is None:
-            context = self._context = quickjs.Context(self._module, self._settings)
+            context = self._context = quickjs.Context(self._module, self._guarded, self._settings)
         until = time.process_time() + self._seconds
         lines: list[str] = []
         self._watch.begin()
@@ -115,6 +126,11 @@ class InlineProgram:
         while reply.status is Status.DONE:
             status, *more = reply.text.split("\n")
             lines += more
+            if status == "N":  # for want of memory, perhaps: a promise that is to be settled is dropped without it
+                if context.is_full:
+                    return Status.MEMORY
+                lines.append(_NEVER_SETTLES)
+                return Status.DONE
             if status == "D":
                 return self._verdict(context, lines)
             reply = context.work_off(until) or context.ask("C", until - time.process_time())
@@ -122,6 +138,8 @@ class InlineProgram:
             if time.process_time() >= until:
                 return Status.STOPPED
         if reply.status is Status.BROKEN and not self._watch.is_late:
+            if time.process_time() >= until:  # there may have been no memory to say so
+                return Status.STOPPED
             raise ExpressionError(f"the context is broken: {reply.text}", code=Code.INTERNAL)
         return reply.status
 
@@ -165,4 +183,4 @@ class InlineProgram:
             return
         for line in lines:
             level, text = decode("P" + line[1:])
-            self._log(level, quickjs.shown(text, self._module.source) if "<input>" in text else text)
+            self._log(level, quickjs.shown(text, self._guarded, self._module.source) if "<input>" in text else text)

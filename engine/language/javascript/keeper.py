@@ -119,12 +119,13 @@ class Keeper:
     def _next(self) -> Callable[[], None] | None:
         with self._wake:
             while True:
+                # Deadlines first: many isolates may have to be made, and each takes some milliseconds.
+                if not self._closed and (action := self._due()) is not None:
+                    return action
                 if self._jobs:
                     return self._jobs.popleft()
                 if self._closed:
                     return None
-                if (action := self._due()) is not None:
-                    return action
                 self._sleeps_until = self._plans[0][0] if self._plans else float("inf")
                 self._wake.wait(self._sleeps_until - time.monotonic() if self._plans else None)
                 self._sleeps_until = 0.0

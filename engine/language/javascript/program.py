@@ -207,7 +207,7 @@ class JavaScriptProgram:
         call = queue.popleft()
         calls = [call]
         size = len(call.argument.line)
-        while queue and len(calls) < _MOST_CALLS:
+        while queue and len(calls) < _MOST_CALLS and not (call.deaths or queue[0].deaths):
             size += len(queue[0].argument.line)
             if size > _MOST_TEXT:
                 break

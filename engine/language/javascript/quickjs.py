@@ -12,6 +12,8 @@ What is particular about the binding, and how this file lives with it:
 * A long text that was put together of parts is a type of its own that the binding does not know: what it is given has
   been copied into one piece.
 * Every script is called `<input>`. So the snippet's own lines begin at a number that no other script reaches.
+* Without memory, `for … in` over a text and `bind` end the process. `forin.py` and `quickjs.js` put something before
+  them, and so that nothing gets around the first there is no `eval`.
 * A promise's jobs run when they are asked to, one at a time, each under a time limit that begins anew.
 
 `quickjs`, the package's layer in Python, starts a thread when it is imported. The extension module below it does not.
@@ -22,14 +24,16 @@ from __future__ import annotations
 import json
 import re
 import time
+from dataclasses import replace
 from functools import cache
 from importlib import resources
 
 import _quickjs
 
-from engine.errors import Code, ExpressionError
+from engine.errors import Code, ExpressionError, Place
 from engine.language.javascript.engine import Reply, Settings, Status, prelude
 from engine.language.javascript.failure import syntax_error
+from engine.language.javascript.forin import Guarded, guard
 from engine.language.javascript.module import LINES_BEFORE, SOURCE_NAME, Module
 from engine.language.javascript.tokens import place_at
 
@@ -42,14 +46,17 @@ _FIRST_LINE = 5000
 _SPARE_MEMORY = 2**20
 _CHECK_MEMORY = 64 * 2**20
 
-_PLACE = re.compile(r"<input>:(\d+):(\d+)")
+_PLACE = re.compile(r"<input>:(\d{1,9}):(\d{1,9})(?!\d)")
 _FRAME = re.compile(r"\n +at [^\n]*|\n(?=\n|$)")
 _SYNTAX_ERROR = re.compile(r"(?:SyntaxError: )?([^\n]*)\n +at <input>:(\d+):(\d+)")
 _NEWLINE = re.compile(r"\r\n|[\n\r\u2028\u2029]")
 
 
-def check(module: Module) -> None:
-    """Parse, without running anything. Raises :class:`~engine.errors.ExpressionError` with the place."""
+def check(module: Module) -> Guarded:
+    """Parse, without running anything, and give what may run.
+
+    Raises :class:`~engine.errors.ExpressionError` with the place, also for what :func:`.guard` refuses.
+    """
     nul = module.source.find("\0")
     if nul >= 0:
         raise ExpressionError("the source holds a NUL character", place=place_at(module.source, nul), hint=r"write \0")
@@ -67,6 +74,18 @@ def check(module: Module) -> None:
             raise syntax_error(found[1], module.source, line=line, column=column) from None
         if not text.startswith("0\n"):
             raise ExpressionError("the code is too large to be checked", code=Code.TOO_LARGE) from None
+    return _guarded(module)
+
+
+def _guarded(module: Module) -> Guarded:
+    try:
+        return guard(module.script)
+    except ExpressionError as error:
+        place = error.place
+        if place is None or place.line <= LINES_BEFORE:
+            raise
+        moved = replace(error.value, place=Place(line=place.line - LINES_BEFORE, column=place.column))
+        raise ExpressionError.from_value(moved) from None
 
 
 class Context:
@@ -75,14 +94,16 @@ class Context:
     Used by one thread at a time, but for :meth:`hinder`.
     """
 
-    def __init__(self, module: Module, settings: Settings) -> None:
+    def __init__(self, module: Module, guarded: Guarded, settings: Settings) -> None:
         self._memory = settings.memory
         self._context = context = _quickjs.Context()
         context.set_memory_limit(settings.memory)
         context.set_max_stack_size(_MOST_STACK)
-        context.eval(_preparation())
+        complete = context.eval(_preparation())
         self._ask = context.eval(f"({_ASK})({prelude(module, settings)}\n)")
-        self._ask(context.eval("\n" * (_FIRST_LINE - 1) + module.script))
+        to_object = complete()
+        make = context.eval("\n" * (_FIRST_LINE - 1) + f"({guarded.name}) => {guarded.script}")
+        self._ask(make(to_object))
         self._limit = -1.0
         self._hindered = 0
 
@@ -143,7 +164,7 @@ class Context:
 
 def _stopped(error: _quickjs.JSException) -> Reply:
     text = str(error)
-    if text.startswith("InternalError: interrupted"):
+    if text.startswith(("InternalError: interrupted", "interrupted")):
         return Reply(Status.STOPPED, "")
     if text.startswith(("InternalError: out of memory", "null")):
         return Reply(Status.MEMORY, "")
@@ -163,29 +184,31 @@ def told_to_stop(line: str) -> Status | None:
             return None
 
 
-def with_places(line: str, source: str) -> str:
+def with_places(line: str, guarded: Guarded, source: str) -> str:
     """An `E` line whose stack is written as V8 writes it: with the snippet's name, and its columns in UTF-16."""
     record = json.loads(line[1:])
     stack = record.get("stack")
     if stack is None:
         return line
-    record["stack"] = _shown(stack, source, LINES_BEFORE)  # which `failure` takes off again
+    record["stack"] = _shown(stack, guarded, source, LINES_BEFORE)  # which `failure` takes off again
     return "E" + json.dumps(record)
 
 
-def shown(text: str, source: str) -> str:
+def shown(text: str, guarded: Guarded, source: str) -> str:
     """A text with a stack in it, its places those of the snippet, without the frames of other scripts."""
-    return _shown(text, source, 0)
+    return _shown(text, guarded, source, 0)
 
 
-def _shown(text: str, source: str, lines_before: int) -> str:
+def _shown(text: str, guarded: Guarded, source: str, lines_before: int) -> str:
     lines = _NEWLINE.split(source)
 
     def name(found: re.Match[str]) -> str:
-        line, column = int(found[1]) - _FIRST_LINE + 1 - LINES_BEFORE, int(found[2])
-        if 0 < line <= len(lines):
-            column = _utf16(lines[line - 1], column) + 1
-        return f"{SOURCE_NAME}:{line + lines_before}:{column}"
+        line, column = int(found[1]) - _FIRST_LINE + 1, int(found[2])
+        in_source = line - LINES_BEFORE
+        if 0 < in_source <= len(lines):
+            before = lines[in_source - 1][: guarded.column(line, column - 1)]
+            column = len(before.encode("utf-16-le")) // 2 + 1
+        return f"{SOURCE_NAME}:{in_source + lines_before}:{column}"
 
     def frame(found: re.Match[str]) -> str:
         place = _PLACE.search(found[0])

@@ -37,8 +37,9 @@ _PUNCTUATOR = re.compile(
 )
 
 _CLOSER = {"(": ")", "[": "]", "{": "}", "${": "}"}
-_BEFORE_EXPRESSION = frozenset(
+BEFORE_EXPRESSION = frozenset(
     "await case default delete do else extends in instanceof new of return throw typeof void yield".split()  # noqa: SIM905  (words read better without quotes)
+"""Words of the language behind which an expression begins, so that they are no name."""
 )
 _BEFORE_HEAD = frozenset(("if", "while", "for", "with"))
 _BEFORE_BLOCK = frozenset(("else", "do", "try", "finally"))
@@ -178,7 +179,7 @@ class _Reader:
         found = _NAME.match(self._source, self._at)
         assert found is not None
         token = self._token("name", found.end())
-        self._regex_may_follow = token.text in _BEFORE_EXPRESSION and not self._is_member()
+        self._regex_may_follow = token.text in BEFORE_EXPRESSION and not self._is_member()
         return token
 
     def _template(self, content: int) -> Token:
@@ -225,7 +226,7 @@ class _Reader:
         if last is None or last.text in (";", "{", "}", ")", "=>"):
             return False
         if last.kind == "name":
-            return last.text in _BEFORE_EXPRESSION and last.text not in _BEFORE_BLOCK
+            return last.text in BEFORE_EXPRESSION and last.text not in _BEFORE_BLOCK
         if last.text == ":":
             return bool(self._open) and self._open[-1].expression  # else a label or a case, before a block
         return True

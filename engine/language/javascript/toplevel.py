@@ -7,6 +7,7 @@ A module may have, at its top level, functions, and constants of a few plain sha
 | a value | `const day = 24 * 60 * 60` | anything |
 | a frozen table | `const rates = Object.freeze({de: 0.19})` | anything |
 | a table | `const names = ["a", "b"]`, `{de: 0.19}`, `new Set(["a"])` | reading |
+| an enum | what TypeScript makes of one: `var A; (function (A) { … })(A \|\| (A = {}));` | reading |
 | a pattern | `const word = /\w+/i` | matching |
 | a function | `const tax = (n) => n * 0.19` | calling |
 
@@ -70,6 +71,8 @@ class _Reader:
             if self._text() == "const" and not default:
                 self._at += 1
                 self._constant()
+            elif self._text() == "var" and not default:
+                self._enum()
             elif self._text() == "function" or (self._text() == "async" and self._text(1) == "function"):
                 self._function()
             elif default:
@@ -116,6 +119,44 @@ class _Reader:
             self._value()
             self._note(name, self.found.values)
         self._end()
+
+    def _enum(self) -> None:
+        """An object that is filled once, with a value and its name for each member."""
+        self._expect("var")
+        if self._kind() != "name":
+            raise _UnknownError
+        name = self._text()
+        self._spell([name, ";", "(", "function", "(", name, ")", "{"], name)
+        members: set[str] = set()
+        while not self._take("}"):
+            members.add(self._member(name, members))
+        self._spell([")", "(", name, "||", "(", name, "=", "{", "}", ")", ")"], name)
+        self.found.tables.add(name)
+        self._end()
+
+    def _member(self, enum: str, before: set[str]) -> str:
+        self._expect("const")
+        if self._kind() != "name":
+            raise _UnknownError
+        name = self._text()
+        self._at += 1
+        self._expect("=")
+        while not self._take(";"):
+            if not (self._is_literal() or self._text() in _OPERATORS or self._text() in self.found.values | before):
+                raise _UnknownError
+            self._at += 1
+        key = f'"{name}"'
+        by_name = ["[", key, "]", "=", name]
+        is_text = self._texts(6)[1:] == by_name
+        self._spell([enum, *by_name, ";"] if is_text else [enum, "[", enum, *by_name, "]", "=", key, ";"], enum)
+        return name
+
+    def _spell(self, texts: list[str], name: str) -> None:
+        """These tokens follow; every `name` among them belongs to its definition."""
+        for text in texts:
+            if text == name:
+                self.found.defined.add(self._at)
+            self._expect(text)
 
     def _arrow(self) -> None:
         """An arrow function; nothing of its body runs now."""

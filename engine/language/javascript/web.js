@@ -11,7 +11,7 @@
 
   const failure = (name, message) => {
     const error = new Error(message);
-    defineProperty(error, "name", { value: name, configurable: true, writable: true });
+    defineProperty(error, "name", { __proto__: null, value: name, configurable: true, writable: true });
     return error;
   };
 
@@ -196,12 +196,12 @@
     }
     if (value instanceof Error) {
       const copy = keep(new (errors[value.name] ?? Error)(value.message));
-      if ("cause" in value) defineProperty(copy, "cause", { value: clone(value.cause, seen), configurable: true, writable: true });
+      if ("cause" in value) defineProperty(copy, "cause", { __proto__: null, value: clone(value.cause, seen), configurable: true, writable: true });
       return copy;
     }
     const copy = keep(isArray(value) ? new Array(value.length) : {});
     for (const key of keys(value)) {
-      defineProperty(copy, key, { value: clone(value[key], seen), configurable: true, enumerable: true, writable: true });
+      defineProperty(copy, key, { __proto__: null, value: clone(value[key], seen), configurable: true, enumerable: true, writable: true });
     }
     return copy;
   };

@@ -24,6 +24,9 @@ from engine.language.javascript.racer import OUT_OF_MEMORY, TERMINATED, TEXT, Co
 from engine.language.javascript.tokens import place_at
 from engine.language.typescript.positions import Positions
 
+MOST_SOURCE = 256 * 1024
+"""Characters. Whoever compiles waits, and a snippet is written by hand."""
+
 
 @dataclass(frozen=True, slots=True)
 class _Sucrase:
@@ -38,7 +41,7 @@ class Eraser:
     `timeout` is for one source, `memory` (bytes) for the isolate, which is made with the first source.
     """
 
-    def __init__(self, *, timeout: timedelta = timedelta(seconds=5), memory: int = 256 * 2**20) -> None:
+    def __init__(self, *, timeout: timedelta = timedelta(seconds=1), memory: int = 256 * 2**20) -> None:
         self._seconds = timeout.total_seconds()
         self._memory = memory
         self._lock = threading.Lock()
@@ -49,8 +52,15 @@ class Eraser:
         """The JavaScript that `source` is without its types, and the way back. Line ends stay where they can.
 
         Raises :class:`ExpressionError`, with its place, for what is no TypeScript and for what cannot be translated;
-        with the code `too_large` for what takes too much time or memory. Blocks until it is done.
+        with the code `too_large` for more than :data:`MOST_SOURCE`, and for what takes too much time or memory. Blocks until
+        it is done.
         """
+        if len(source) > MOST_SOURCE:
+            raise ExpressionError(
+                f"the code has {len(source)} characters, and {MOST_SOURCE} is the most that types are taken out of",
+                code=Code.TOO_LARGE,
+                hint="make the code shorter, or write it in javascript",
+            )
         with self._lock:
             if self._closed:
                 raise failure.closed()

@@ -250,7 +250,7 @@ def test_unknown_variables_are_told(weir):
     ("url", "message"),
     [
         ("sqlite:///folder", "folder"),
-        ("mongodb://h/db", "not available in this version"),
+        ("mongodb://h/db?foo=1", "Unknown option: foo"),
         ("mysql://x", "no store has URLs that begin with mysql://"),
         ("nonsense", "is no URL of a store"),
     ],

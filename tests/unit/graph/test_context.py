@@ -55,6 +55,12 @@ def test_a_failed_process_is_logged_with_its_traceback(ctx, log, details, shown)
     assert (fields["message"], fields["code"], fields["path"]) == ("no", "expression", "/x")
 
 
+def test_a_hint_is_logged_if_there_is_one(ctx, log):
+    ctx.process_failed(ErrorValue("no", hint="try this"))
+    ctx.process_failed(ErrorValue("no"))
+    assert [fields.get("hint", "none") for *_, fields in log.written] == ["try this", "none"]
+
+
 def test_the_users_mistakes_are_warnings_and_success_is_nothing(ctx, log):
     ctx.process_failed(ErrorValue("no", Code.INVALID))
     ctx.process_failed(None)

@@ -6,6 +6,7 @@ import pytest
 
 from engine.errors import InvalidError
 from engine.store.memory import MemoryStore
+from engine.store.mongodb import MongodbStore
 from engine.store.sqlite import SqliteStore
 from engine.store.url import open_store
 
@@ -38,6 +39,13 @@ def test_paths(url, path, tmp_path, monkeypatch):
     assert list(tmp_path.iterdir()) == []
 
 
+@pytest.mark.parametrize("scheme", ["mongodb", "mongodb+srv", "MongoDB"])
+def test_mongodb(scheme):
+    store = open_store(f"{scheme}://user:secret@host/db?authSource=admin")
+    assert isinstance(store, MongodbStore)
+    assert store.url == f"{scheme}://user:***@host/db"
+
+
 @pytest.mark.parametrize(
     ("url", "says", "hint"),
     [
@@ -51,8 +59,8 @@ def test_paths(url, path, tmp_path, monkeypatch):
         ("sqlite:///x.db?mode=ro", "takes none", "%3F"),
         ("sqlite:///x%00y", "NUL", None),
         ("memory://x", "has no name", "memory://"),
-        ("mongodb://user:secret@host/db", "not available in this version", "sqlite:///"),
-        ("mongodb+srv://host/db", "not available in this version", "sqlite:///"),
+        ("mongodb://user:secret@host/db?foo=1", "Unknown option: foo", None),
+        ("mongodb:user:secret@host/db", "is no URL", "mongodb://host/database"),
         ("sqllite:///x.db", "begin with sqllite://", "did you mean sqlite://"),
         ("http://host", "begin with http://", "sqlite:///"),
     ],

@@ -23,6 +23,9 @@ def error_of(**record):
         ("at snippet.js:4:9", Place(line=2, column=5)),  # the wrapper's end is the source's end
         ("at snippet.js:1:3", None),  # the wrapper's beginning is nowhere
         ("at prelude.js:3:1", None),
+        ("at snippet.js:2:0", Place(line=1, column=1)),
+        ("at snippet.js:" + "9" * 5000 + ":1", None),
+        ("at snippet.js:2:" + "9" * 5000, None),
     ],
 )
 def test_a_place_is_the_sources(frame, place):

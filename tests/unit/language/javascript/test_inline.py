@@ -37,6 +37,11 @@ def fails(program, payload=None):
     return caught.value
 
 
+LONG = "let s = 'x'; while (s.length < 2 ** 28) s += s;"
+GROWS = (
+    "const big = [1], grow = () => { big.length = 2 ** 32 - 1 }, refuse = () => { throw new RangeError('refused') };"
+)
+
 # What QuickJS itself would look at too late, or never. Without an end of ours each holds the thread for seconds, most for
 # minutes: a test that hangs is a hole that is open again.
 REFUSED = {
@@ -140,6 +145,158 @@ def test_no_code_of_the_snippet_runs_when_the_limit_is_gone(compile, trap):
     program = compile(f"export default (a) => {{ if (a) try {{ {trap} }} catch {{}}; for (;;) if (!a) return 'fine' }}")
     assert fails(program, 1).code is Code.DEADLINE
     assert program(0) == "fine"
+
+
+# Each would end the process, or hold the thread, if a guard could be got around.
+GUARDED = {
+    "for in": f"{LONG} for (const k in s) return k",
+    "for in of two": f"{LONG} for (const k in 1, s) return k",
+    "for in with a comment": f"{LONG} for (const k in/* for */s) return k",
+    "for in in a template": f"{LONG} return `${{(() => {{ for (const k in s) return k }})()}}`",
+    "eval": "return eval('1')",
+    "eval, indirectly": "return (0, eval)('1')",
+    "Function": "return new Function('return 1')()",
+    "Function by constructor": "return (() => 1).constructor('return 1')()",
+    "AsyncFunction": "return (async () => 1).constructor('return 1')()",
+    "GeneratorFunction": "return (function* () {}).constructor('yield 1')().next().value",
+    "Function by Reflect": "return Reflect.construct((() => 1).constructor, ['return 1'])()",
+    "length that changes": "return Array.prototype.join.call({n: 0, get length() { return this.n++ ? 2 ** 31 : 0 }}, '')",
+    "length of a function": "return Array.prototype.slice.call(Object.defineProperty(() => 1, 'length', {value: 2 ** 53 - 1}))",
+    "length of a number": "Number.prototype.length = 2 ** 53 - 1; return Array.prototype.join.call(5)",
+    "length by a proxy": "return new Proxy(Array(2 ** 32 - 1), {n: 0, get(t, k) { if (k !== 'length') return t[k]; delete this.get; return 0 }}).join()",
+    "length by a bare proxy": "return new Proxy(Array(2 ** 32 - 1), {}).reverse()",
+    "length by a revocable proxy": "return Proxy.revocable(Array(2 ** 32 - 1), {}).proxy.reverse()",
+    "length by a prototype": "return Array.prototype.fill.call(Object.create({get length() { return 2 ** 53 - 1 }}))",
+    "length by a proxy for a prototype": "return Array.prototype.fill.call(Object.create(new Proxy({length: 2 ** 53 - 1}, {})))",
+    "length by pollution": "Object.prototype.value = 0; return Array.prototype.fill.call({get length() { return 2 ** 53 - 1 }})",
+    "flat": "return [Array(2 ** 32 - 1)].flat()",
+    "flat of a proxy": "return [new Proxy(Array(2 ** 32 - 1), {})].flat()",
+    "flatMap": "return [1].flatMap(() => Array(2 ** 32 - 1))",
+    "concat of what is like a list": "return [].concat({length: 2 ** 53 - 1, [Symbol.isConcatSpreadable]: true})",
+    "concat of a proxy": "return [].concat(new Proxy(Array(2 ** 32 - 1), {}))",
+    "concat by species": f"{GROWS} const q = [1]; q.constructor = {{get [Symbol.species]() {{ return grow() }}}}; return q.concat(big).length > 9 || refuse()",
+    "concat by a getter": f"{GROWS} const q = [1]; Object.defineProperty(q, 0, {{get: grow}}); return q.concat(big).length > 9 || refuse()",
+    "concat by spreading": f"{GROWS} Object.defineProperty(Array.prototype, Symbol.isConcatSpreadable, {{get: grow}}); return [].concat(big)",
+    "concat by a constructor": f"{GROWS} Object.defineProperty(Array.prototype, 'constructor', {{get: grow}}); return [].concat(big)",
+    "iterator that grows": f"{GROWS} const i = big.values(); grow(); return new Set(i)",
+    "iterator that grows, dropped": f"{GROWS} const i = big.values(); grow(); return i.drop(2 ** 40).next()",
+    "iterator that grows, as a set": f"{GROWS} return new Set([1]).union({{size: 1, has() {{}}, keys() {{ const i = big.values(); grow(); return i }}}})",
+    "iterator that grows, in a set": f"{GROWS} const q = new Set([1]); q.keys = () => {{ const i = big.values(); grow(); return i }}; return q.union(q)",
+    "iterator that grows, looked through": f"{GROWS} const i = big.values(); grow(); return i.includes(5)",
+    "iterator that grows, joined": f"{GROWS} const i = big.values(); grow(); return i.join()",
+    "guard by an iterator": "Array.prototype[Symbol.iterator] = function* () { yield 0 }; return 'x'.repeat(2 ** 28)",
+    "integer": "return 2n ** 1000000n",
+    "integer thrown": "throw 2n ** 1000000n",
+}  # fmt: skip
+
+
+@pytest.mark.timeout(60)
+@pytest.mark.parametrize("body", GUARDED.values(), ids=GUARDED.keys())
+def test_guards_hold(compile, body):
+    program = compile(f"export default (a) => {{ if (!a) return 'fine'; {body} }}")
+    error = fails(program, 1)
+    assert error.code in (Code.EXPRESSION, Code.DEADLINE)
+    assert program(0) == "fine"
+
+
+def test_bind_does_not_end_the_process_when_there_is_no_memory(compile):
+    program = compile(
+        "export default (a) => { if (!a) return 'fine'; const all = [], f = () => all;"
+        " for (;;) try { for (;;) all.push(f.bind(null, 1, 2)) } catch { all.length -= 3 } }"
+    )
+    for _ in range(5):
+        fails(program, 1)
+        assert program(0) == "fine"
+
+
+def test_what_was_replaced_does_what_it_should(compile):
+    program = compile(
+        """export default () => {
+          const add = function (a, b, c) { return [this, new.target !== undefined, a, b, c] };
+          const bound = add.bind("self", 1);
+          class P { constructor(a, b) { this.p = [a, b] } }
+          const made = new (P.bind(null, 1))(2);
+          const keys = [];
+          for (const k in "ab") keys.push(k);
+          for (const k in {c: 1}) keys.push(k);
+          for (const k in null) keys.push(k);
+          for (const k in 5) keys.push(k);
+          return {
+            bound: [bound(2, 3), bound.length, bound.name],
+            made: [made.p, made instanceof P],
+            keys,
+            concat: [1].concat([2, [3]], 4, "five", {six: 6}, null),
+            concatOfText: Array.prototype.concat.call("a", "b").length,
+            flat: [[1, [2, [3]]], 4, , 5].flat(),
+            deep: [[1, [2, [3]]]].flat(Infinity),
+            shallow: [[1]].flat(0),
+            flatMap: [1, 2].flatMap((n, i, all) => [n, i, all.length]),
+            flatMapOne: [[1], [2]].flatMap((n) => [n]),
+            set: [...new Set([1, 1, 2]), ...new Set("ab"), new Set().size, new Set(null).size],
+            map: [...new Map([[1, 2]]), ...new Map(new Map([[3, 4]]))],
+            weak: new WeakMap([[keys, 1]]).get(keys),
+            union: [...new Set([1]).union(new Set([2]))],
+            subset: new Set([1]).isSubsetOf(new Map([[1, 2]])),
+            drop: [...[1, 2, 3].values().drop(1)],
+            like: [Array.prototype.slice.call({length: 2, 0: "a", 1: "b"}), (function () { return Array.prototype.join.call(arguments) })(1, 2)],
+            none: Array.prototype.slice.call({}),
+            from: [Array.from({length: 2}, (_, i) => i), Array.from(new Uint8Array([7])), Array.from("ab")],
+            typed: [[...new Uint8Array([3, 1]).sort()], new Float64Array([1]).indexOf(1), [...new Uint8Array(2).fill(1)]],
+            proxy: [new Proxy({a: 1}, {}).a, Object.keys(new Proxy([5], {})), Proxy.revocable({b: 2}, {}).proxy.b],
+            function: [(() => 1) instanceof Function, typeof Function, (() => 1).call(), Math.max.apply(null, [1, 2])],
+            text: "wait for it" + `, for ${1} in` + /for/.test("for"),
+          };
+        }"""
+    )
+    assert program(None) == {
+        "bound": [["self", False, 1, 2, 3], 2, "bound add"],
+        "made": [[1, 2], True],
+        "keys": ["0", "1", "c"],
+        "concat": [1, 2, [3], 4, "five", {"six": 6}, None],
+        "concatOfText": 2,
+        "flat": [1, [2, [3]], 4, 5],
+        "deep": [1, 2, 3],
+        "shallow": [[1]],
+        "flatMap": [1, 0, 2, 2, 1, 2],
+        "flatMapOne": [[1], [2]],
+        "set": [1, 2, "a", "b", 0, 0],
+        "map": [[1, 2], [3, 4]],
+        "weak": 1,
+        "union": [1, 2],
+        "subset": True,
+        "drop": [2, 3],
+        "like": [["a", "b"], "1,2"],
+        "none": [],
+        "from": [[0, 1], [7], ["a", "b"]],
+        "typed": [[1, 3], 0, [1, 1]],
+        "proxy": [1, ["0"], 2],
+        "function": [True, "function", 1, 2],
+        "text": "wait for it, for 1 intrue",
+    }
+
+
+@pytest.mark.parametrize(
+    ("source", "message"),
+    [
+        ("module.exports = (a) => { with (a) return b }", "`with` is not available"),
+        ("export default {\n for() {} }", "neither `;` nor `of` nor `in`"),
+        ("export default () => {\n return String.raw`for ${1}` }", "a template with a tag"),
+    ],
+)
+def test_what_could_get_around_the_guard_of_a_loop_does_not_compile(compile, source, message):
+    with pytest.raises(ExpressionError, match=message) as caught:
+        compile(source)
+    assert caught.value.place.line == source.count("\n") + 1
+
+
+def test_places_behind_a_guard_are_those_of_the_source(compile):
+    source = (
+        "export default () => { /* for */ for (const k in {a: 1}) { const t = 'ä for 🙂'; throw new Error(t + k) } }"
+    )
+    error = fails(compile(source))
+    assert str(error) == "ä for 🙂a"
+    begin = source.index("new Error") + 1
+    assert begin <= error.place.column <= begin + len("new Error(t + k)")
 
 
 def test_globals_that_would_run_code_without_a_limit_are_not_there(compile):

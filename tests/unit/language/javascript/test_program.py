@@ -20,6 +20,8 @@ from engine.language.javascript.program import House, JavaScriptProgram
 class Isolate:
     """Answers each text with the next of `script`: a reply, a function of the text, or None for silence."""
 
+    grace = 0.05
+
     def __init__(self, engine):
         self.engine = engine
         self.finished = None
@@ -27,6 +29,7 @@ class Isolate:
         self.lifted = False
 
     def run(self, text, done):
+        self.done = done
         self.engine.texts.append(text)
         answer = self.engine.script.pop(0) if self.engine.script else echo
         if callable(answer):
@@ -39,6 +42,8 @@ class Isolate:
 
     def interrupt(self):
         self.engine.interrupted += 1
+        if self.engine.on_interrupt is not None:
+            self.done(self.engine.on_interrupt)
 
     def lift_limit(self):
         self.lifted = True
@@ -53,6 +58,7 @@ class Engine:
         self.script = []
         self.isolates = []
         self.interrupted = 0
+        self.on_interrupt = None
         self.broken = None
 
     def check(self, module):
@@ -128,6 +134,31 @@ async def test_what_was_not_begun_is_sent_again(program, engine):
     assert engine.texts == ["R\nP1\nP2\nP3", "R\nP2\nP3", "R\nP3"]
 
 
+@pytest.mark.parametrize("answer", ["D", 'D\nL["info","x"]', "", "?"])
+async def test_an_answer_without_a_line_is_the_first_ones_fault_and_nobody_waits_for_ever(program, engine, answer):
+    engine.script = [Reply(Status.DONE, answer), done("P2", "P3")]
+    one, two, three = await answers(program, 1, 2, 3)
+    assert "there is no answer" in str(one)
+    assert (two, three) == (2, 3)
+    assert engine.texts == ["R\nP1\nP2\nP3", "R\nP2\nP3"]
+    assert engine.isolates[0].closed or len(engine.isolates) == 2
+
+
+async def test_a_collection_without_a_line_is_its_calls_fault(program, engine):
+    engine.script = [done(status="W"), done()]
+    one, two = await answers(program, 1, 2)
+    assert "there is no answer" in str(one)
+    assert two == 2
+
+
+async def test_a_promise_that_nothing_can_settle_is_told_so(program, engine):
+    engine.script = [done(status="W"), done(status="N")]
+    one, two = await answers(program, 1, 2)
+    assert "never settles" in str(one)
+    assert two == 2
+    assert len(engine.isolates) == 1
+
+
 async def test_a_promise_is_collected_before_the_next_call(program, engine):
     engine.script = [done("P1", status="W"), done(status="W"), done("P2")]
     assert await answers(program, 1, 2, 3) == [1, 2, 3]
@@ -154,12 +185,19 @@ async def test_a_kill_fails_the_call_that_ran_and_no_other(program, engine, stat
     assert len(engine.isolates) == 2
 
 
-async def test_results_that_cannot_be_salvaged_are_told_to_be_lost(program, engine):
+async def test_calls_whose_results_cannot_be_salvaged_run_once_more(program, engine):
     engine.script = [stopped(1), Reply(Status.BROKEN, "")]
     one, two, three = await answers(program, 1, 2, 3)
-    assert "was lost" in str(one)
+    assert (one, three) == (1, 3)
     assert two.code is Code.DEADLINE
-    assert three == 3
+    assert engine.texts == ["R\nP1\nP2\nP3", "S", "R\nP1\nP3"]
+
+
+async def test_but_not_for_ever_if_nobody_is_to_blame(program, engine):
+    engine.script = [stopped(1), Reply(Status.BROKEN, "")] * 3
+    (one,) = await answers(program, 1)
+    assert "was lost" in str(one)
+    assert len(engine.isolates) == 3
 
 
 async def test_an_interrupt_that_hits_the_salvage_instead_costs_nothing(program, engine):
@@ -173,9 +211,45 @@ async def test_an_interrupt_that_hits_the_salvage_instead_costs_nothing(program,
 async def test_but_a_salvage_is_tried_twice_at_most(program, engine):
     engine.script = [stopped(1), Reply(Status.STOPPED, ""), Reply(Status.STOPPED, "")]
     one, two, three = await answers(program, 1, 2, 3)
-    assert "was lost" in str(one)
+    assert (one, three) == (1, 3)
     assert two.code is Code.DEADLINE
-    assert three == 3
+    assert engine.texts == ["R\nP1\nP2\nP3", "S", "S", "R\nP1\nP3"]
+
+
+@pytest.mark.parametrize(("status", "message"), [(Status.DIED, "(it broke)"), (Status.STARVED, "more than 1 MiB")])
+async def test_who_dies_alone_is_to_blame_and_nobody_else(program, engine, status, message):
+    """The second call is the one that kills; the first has printed something, which must not be seen twice."""
+    lines = []
+    program._log = lambda level, text: lines.append(text)
+    log = 'L["info","1"]'
+    engine.script = [stopped(2, status), done(log, "P1"), stopped(0, status), done("P3")]
+    one, two, three = await answers(program, 1, 2, 3)
+    assert (one, three) == (1, 3)
+    assert message in str(two)
+    assert two.code is Code.EXPRESSION
+    assert engine.texts == ["R\nP1\nP2\nP3", "R\nP1", "R\nP2", "R\nP3"]
+    assert lines == ["1"]
+
+
+async def test_a_call_that_was_not_seen_to_begin_gets_a_second_isolate(program, engine):
+    engine.script = [stopped(None, Status.DIED)]
+    assert await answers(program, 1) == [1]
+    engine.script = [stopped(None, Status.DIED)] * 2
+    assert "(it broke)" in str((await answers(program, 2))[0])
+
+
+async def test_a_promise_that_kills_is_its_calls_fault(program, engine):
+    engine.script = [done("P1", 'L["info","x"]', status="W"), stopped(None, Status.DIED)]
+    one, two, three = await answers(program, 1, 2, 3)
+    assert (one, three) == (1, 3)
+    assert "(it broke)" in str(two)
+
+
+async def test_a_death_while_it_is_stopped_is_a_matter_of_time(program, engine):
+    engine.script = [silence(0)]
+    engine.on_interrupt = Reply(Status.DIED, "it broke")
+    (one,) = await answers(program, 1)
+    assert one.code is Code.DEADLINE
 
 
 async def test_calls_behind_promises_that_run_wild_are_not_blamed(program, engine):

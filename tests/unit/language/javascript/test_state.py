@@ -4,6 +4,11 @@ import pytest
 
 from engine.language.javascript.module import rewrite
 
+ENUM = (  # of `enum A { X, Y = 1 << 2, Z = Y | X, Q = 'q' }`
+    'var A; (function (A) { const X = 0; A[A["X"] = X] = "X"; const Y = 1 << 2; A[A["Y"] = Y] = "Y"; '
+    'const Z = Y | X; A[A["Z"] = Z] = "Z"; const Q = \'q\'; A["Q"] = Q; })(A || (A = {}));\n'
+)
+
 
 @pytest.mark.parametrize(
     "source",
@@ -32,6 +37,8 @@ from engine.language.javascript.module import rewrite
         "const names = ['a']; export default () => { for (const n of names) if (n in {}) return n }",
         "const word = /\\w+/i; export default (a) => word.test(a) ? a.replace(word, '') : word.exec(a)",
         "const word = /\\w+/g; export default (a) => a.match(word) ?? a.split(word)",
+        ENUM + "export default (a) => A.X + A[A.Z]",
+        ENUM.replace("var A;", "export var A;") + "const rate = 2; export default (a) => Object.keys(A)",
     ],
 )
 def test_modules_that_remember_nothing(source):
@@ -46,6 +53,12 @@ def test_modules_that_remember_nothing(source):
         "const seen = new Map(); export default (a) => seen.size",
         "const o = {n: 0}; export default () => o.n++",
         "const a = 1 + f(); export default () => a",
+        ENUM + "export default () => A.X++",
+        ENUM + "export default () => keep(A)",
+        ENUM.replace("1 << 2", "n++") + "export default () => A.X",
+        ENUM.replace("= {}", "= a") + "export default () => A.X",
+        ENUM.replace("const X = 0;", "const X = 0; let n = 0;") + "export default () => A.X",
+        "var A; export default () => A",
         "class A {} export default () => new A()",
         "export default (() => { let n = 0; return () => ++n })()",
         "export default {n: 1}",
