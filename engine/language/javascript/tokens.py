@@ -39,8 +39,8 @@ _PUNCTUATOR = re.compile(
 _CLOSER = {"(": ")", "[": "]", "{": "}", "${": "}"}
 BEFORE_EXPRESSION = frozenset(
     "await case default delete do else extends in instanceof new of return throw typeof void yield".split()  # noqa: SIM905  (words read better without quotes)
-"""Words of the language behind which an expression begins, so that they are no name."""
 )
+"""Words of the language behind which an expression begins, so that they are no name."""
 _BEFORE_HEAD = frozenset(("if", "while", "for", "with"))
 _BEFORE_BLOCK = frozenset(("else", "do", "try", "finally"))
 
