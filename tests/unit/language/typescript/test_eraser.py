@@ -138,9 +138,9 @@ def test_a_source_that_takes_too_long_is_given_up_and_hurts_nobody_else():
 
 
 def test_a_source_after_one_that_was_given_up_is_translated():
-    eraser = Eraser(timeout=timedelta(seconds=60), memory=24 * 2**20)
+    eraser = Eraser(timeout=timedelta(seconds=60), memory=10 * 2**20)
     with pytest.raises(ExpressionError, match="too much memory") as caught:
-        eraser.erase("f(a as T);" * 100_000)
+        eraser.erase("f(a as T);" * 26_000)
     assert caught.value.code is Code.TOO_LARGE
     assert eraser.erase("a as T").code == "a "
     eraser.close()
