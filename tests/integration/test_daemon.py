@@ -235,9 +235,14 @@ def test_a_config_that_cannot_be_honoured_is_refused(start):
     assert "workers" in "".join(daemon.other)
 
 
-def test_two_listeners_cannot_have_one_address(web, http, port):
+def test_two_listeners_cannot_have_one_address(web, http, port, tmp_path):
+    """The admin API asks what runs; who writes to the store himself hears it from the daemon."""
     twin = {"kind": "listener", "name": "twin", "port": port}
-    assert http(f"{web.admin}/v1/nodes", twin).status == 201
+    refused = http(f"{web.admin}/v1/nodes", twin)
+    assert refused.status == 400
+    assert f"127.0.0.1:{port} belongs to listener/web" in refused.json["errors"][0]["message"]
+    (tmp_path / "twin.yaml").write_text(f"{{kind: listener, name: twin, port: {port}}}")
+    assert web.weir("apply", "-f", "twin.yaml").returncode == 0
     failed = web.wait_for("spec.failed", spec="listener/twin")
     assert f"127.0.0.1:{port} belongs to listener/web" in failed["reason"]
     assert http(f"{web.url}/hello/ada").text == "Hello, ada"

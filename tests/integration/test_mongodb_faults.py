@@ -413,7 +413,7 @@ async def test_a_store_that_has_gone_back_is_listed_again(start_mongod, seen):
         assert batch.revision == 2
 
 
-async def test_nobody_is_there():
+async def test_nobody_is_there(sockets_of_the_driver):
     server = await asyncio.start_server(lambda *_: None, "127.0.0.1", 0)
     port = server.sockets[0].getsockname()[1]
     server.close()

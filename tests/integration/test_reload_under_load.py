@@ -53,7 +53,8 @@ def test_a_broken_spec_is_told_of_and_leaves_the_old_one_serving(outcome):
 
 def test_nothing_is_left_of_older_generations(outcome):
     counts = ("tasks", "processes", "generations", "nodes on their way out")
-    assert [outcome.after[name] for name in counts] == [outcome.before[name] for name in counts]
+    # There may be fewer than before: a daemon that has just started is still busy with itself.
+    assert all(outcome.after[name] <= outcome.before[name] for name in counts), (outcome.before, outcome.after)
     specs = len(make_plan(1, seed=OPTIONS.seed, changes=OPTIONS.changes)[-1].flow.specs())
     # What has been made since the start and is still there: one revision of each spec, with the children of composites.
     assert outcome.after["symbol objects"] < 2 * specs

@@ -13,7 +13,7 @@
   const { apply, construct } = Reflect;
   const { isArray } = Array;
   const { defineProperty, getOwnPropertyDescriptor, getPrototypeOf, hasOwn } = Object;
-  const [ObjectOf, ProxyOf, RangeErrorOf, TypeErrorOf, WeakSetOf] = [Object, Proxy, RangeError, TypeError, WeakSet];
+  const [ArrayOf, ObjectOf, ProxyOf, RangeErrorOf, TypeErrorOf, WeakSetOf] = [Array, Object, Proxy, RangeError, TypeError, WeakSet];
   const [ArrayPrototype, ObjectPrototype] = [Array.prototype, Object.prototype];
   const [MapPrototype, SetPrototype] = [Map.prototype, Set.prototype];
   const SPREADABLE = Symbol.isConcatSpreadable;
@@ -292,6 +292,26 @@
     },
   });
 
+  // An array with another prototype, one that other objects have too, ends the process if there is no memory for its length.
+  const replaceConstruct = () => {
+    replace(Reflect, {
+      construct(target, args, newTarget = target) {
+        if (isOrExtends(target, ArrayOf) && !isOrExtends(newTarget, target)) {
+          throw new TypeErrorOf("Reflect.construct makes no array of another class on QuickJS: use the engine v8");
+        }
+        return construct(target, args, newTarget);
+      },
+    });
+  };
+
+  const isOrExtends = (derived, base) => {
+    for (let at = derived; at !== null; at = getPrototypeOf(at)) {
+      if (at === base) return true;
+      if (hasMember(proxies, at)) return base === ArrayOf; // which may say anything
+    }
+    return false;
+  };
+
   // The process ends in QuickJS's own if there is no memory for the second of the two things that it makes. The prelude
   // takes that all the same, before there is a snippet: it is faster.
   const replaceBind = () => {
@@ -315,10 +335,11 @@
     });
   };
 
-  const toObject = (value) => (typeof value === "string" ? ObjectOf(value) : value);
+  const toObject = (value) => (value === null || value === undefined ? value : ObjectOf(value));
 
   return () => {
     replaceBind();
+    replaceConstruct();
     return toObject;
   };
 })()
