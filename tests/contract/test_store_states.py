@@ -44,7 +44,7 @@ STORES: dict[str, Callable[[Callable[[str], Any]], Callable[[Path], Store]]] = {
 }
 LOOPS = {"asyncio": asyncio.new_event_loop, "uvloop": uvloop.new_event_loop}
 
-EXAMPLES = {"memory": 20, "sqlite": 20, "mongodb": 40}
+EXAMPLES = {"memory": 20, "sqlite": 20, "mongodb": 10}
 
 
 def new_database(new_url: Callable[[], str], path: Path) -> Store:
