@@ -38,10 +38,12 @@ class Lane:
     While it waits: `stack` and `opened` are the driver's, `port` is where it waits, `awaitable` or `value` for what.
     """
 
-    __slots__ = ("awaitable", "exchange", "opened", "port", "reader", "stack", "task", "value", "wait")
+    __slots__ = ("awaitable", "exchange", "opened", "place", "port", "reader", "stack", "task", "value", "wait")
 
-    def __init__(self, exchange: Exchange) -> None:
+    def __init__(self, exchange: Exchange, place: int) -> None:
         self.exchange = exchange
+        self.place = place
+        """Where it stands in `exchange.lanes`."""
         self.wait = _PAUSE
         self.stack: list[Any] = []
         self.opened: list[Fan] = []
@@ -189,7 +191,7 @@ class Exchange:
     answer: Payload = None
     aborted: ErrorValue | None = None
     depth: int = 0
-    lanes: set[Lane] | None = None
+    lanes: list[Lane] | None = None
     _future: asyncio.Future[Payload] | None = None
 
     def __init__(self, process: Process) -> None:
@@ -242,10 +244,10 @@ class Exchange:
 
     def lane(self) -> Lane:
         """A new lane of this exchange."""
-        lane = Lane(self)
         if self.lanes is None:
-            self.lanes = set()
-        self.lanes.add(lane)
+            self.lanes = []
+        lane = Lane(self, len(self.lanes))
+        self.lanes.append(lane)
         return lane
 
     def deepen(self) -> ErrorValue | None:
@@ -267,7 +269,10 @@ class Exchange:
     def lane_over(self, lane: Lane) -> None:
         """A lane is gone, with its task."""
         assert self.lanes is not None
-        self.lanes.discard(lane)
+        last = self.lanes.pop()
+        if last is not lane:  # it takes the place that is free now
+            self.lanes[lane.place] = last
+            last.place = lane.place
         if self.lanes:
             return
         if self.aborted is not None:

@@ -12,6 +12,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from engine.flow.deadlines import Deadlines
+
 if TYPE_CHECKING:
     from engine.flow.process import Process
 
@@ -39,7 +41,7 @@ class Generation:
     process raised; without one the event loop's exception handler does.
     """
 
-    __slots__ = ("drained", "limits", "live", "number", "reporter")
+    __slots__ = ("deadlines", "drained", "limits", "live", "number", "reporter")
 
     def __init__(
         self,
@@ -52,6 +54,7 @@ class Generation:
         self.number = number
         self.limits = limits
         self.live: set[Process] = set()
+        self.deadlines = Deadlines()
         self.drained = drained
         self.reporter = reporter
 

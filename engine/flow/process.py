@@ -77,13 +77,14 @@ class Process:
     hops: int = 0
     level: int = 0
     children: set[Process] | None = None
-    exchanges: set[Exchange] | None = None
+    exchanges: list[Exchange] | None = None
+    """Those that wait; a list, as there is seldom more than one."""
     readers: dict[InPort, Reader] | None = None
     _data: dict[Any, Any] | None = None
     _shared: bool = False
     _cancelled: bool = False
     _id: str | None = None
-    _timer: asyncio.TimerHandle | None = None
+    _timed: bool = False
     _settle_hooks: list[Hook] | None = None
     _exit_hooks: list[Hook] | None = None
     _exit_task: asyncio.Task[None] | None = None
@@ -311,20 +312,23 @@ class Process:
     def exchange_waits(self, exchange: Exchange) -> None:
         """An exchange has to wait: from now on the deadline's timer runs, and the end waits for its last task."""
         if self.exchanges is None:
-            self.exchanges = set()
-        self.exchanges.add(exchange)
-        if self.deadline is not None and self._timer is None:
-            self._timer = asyncio.get_running_loop().call_at(self.deadline, self._expire)
+            self.exchanges = [exchange]
+        else:
+            self.exchanges.append(exchange)
+        if self.deadline is not None and not self._timed:
+            self._timed = True
+            self.generation.deadlines.add(self)
         if self.state is not _RUNNING:  # a handler has asked for the end before anything had to wait
             exchange.abort(self.error or dropped())
 
     def exchange_over(self, exchange: Exchange) -> None:
         """An exchange that had to wait is answered and its last task is gone."""
-        if self.exchanges is not None:
-            self.exchanges.discard(exchange)
+        if self.exchanges is not None and exchange in self.exchanges:
+            self.exchanges.remove(exchange)
         self._end_if_idle()
 
-    def _expire(self) -> None:
+    def expire(self) -> None:
+        """The deadline has come."""
         self.cancel(ErrorValue(Code.DEADLINE.title, Code.DEADLINE))
 
     def _end_if_idle(self) -> None:
@@ -385,8 +389,8 @@ class Process:
                 process.state = _CANCELLED
             else:
                 process.state = _DONE if process.error is None else _FAILED
-            if process._timer is not None:
-                process._timer.cancel()
+            if process._timed:
+                process.generation.deadlines.remove(process)
             process.generation.leave(process)
             if process._closed is not None and not process._closed.done():
                 process._closed.set_result(None)

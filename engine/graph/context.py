@@ -7,8 +7,8 @@ Nodes take nothing from modules: languages, clock, log, store and shared resourc
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterable
-from dataclasses import dataclass, replace
+from collections.abc import Awaitable, Callable, Iterable
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from time import monotonic
 from typing import TYPE_CHECKING, Any, Protocol
@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 from engine.errors import Diagnostic, DiagnosticsError, ErrorValue, ExpressionError, Place, WeirError
 from engine.flow import Generation, Node, Process
 from engine.graph.resources import Resources
+from engine.graph.sockets import OwnSockets, Sockets
 from engine.language.protocol import Options, Program
 
 if TYPE_CHECKING:
@@ -35,9 +36,9 @@ class Clock:
         """Seconds that only ever grow."""
         return monotonic()
 
-    async def sleep(self, delay: float) -> None:
+    def sleep(self, delay: float) -> Awaitable[None]:
         """Wait for `delay` seconds."""
-        await asyncio.sleep(delay)
+        return asyncio.sleep(delay)
 
 
 class Log(Protocol):
@@ -131,6 +132,8 @@ class Context:
     resources: Resources
     settings: Settings
     syscalls: Syscalls | None = None
+    sockets: Sockets = field(default_factory=OwnSockets)
+    """Where listening sockets come from."""
     node: Node | None = None
     """The node itself, once it is compiled."""
 

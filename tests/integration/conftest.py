@@ -108,20 +108,32 @@ class Daemon:
 
     def wait_until(self, fits: Callable[[dict[str, Any]], bool], what: str) -> dict[str, Any]:
         while True:
-            try:
-                line = self._lines.get(timeout=PATIENCE)
-            except Empty:
-                raise AssertionError(f"no {what}; seen: {self.events} {self.other}") from None
-            if line is None:
-                raise AssertionError(f"it ended without {what}; seen: {self.events} {self.other}")
-            try:
-                found = json.loads(line)
-            except ValueError:
-                self.other.append(line)
-                continue
-            self.events.append(found)
-            if fits(found):
+            found = self._next(what)
+            if isinstance(found, dict) and fits(found):
                 return found
+
+    def wait_for_text(self, text: str) -> str:
+        """The next line with this text that is no event: what a person is told."""
+        while True:
+            found = self._next(f"line with {text!r}")
+            if isinstance(found, str) and text in found:
+                return found
+
+    def _next(self, what: str) -> dict[str, Any] | str:
+        """The next event, or line that is none. Fails when there is none for too long, or no more."""
+        try:
+            line = self._lines.get(timeout=PATIENCE)
+        except Empty:
+            raise AssertionError(f"no {what}; seen: {self.events} {self.other}") from None
+        if line is None:
+            raise AssertionError(f"it ended without {what}; seen: {self.events} {self.other}")
+        try:
+            event: dict[str, Any] = json.loads(line)
+        except ValueError:
+            self.other.append(line)
+            return line
+        self.events.append(event)
+        return event
 
     def started(self) -> Daemon:
         self.wait_for("daemon.started")

@@ -439,7 +439,7 @@ def test_an_end_at_any_moment_answers_everything_and_leaves_nothing(
         if how == "cancel":
             process.cancel()
         elif how == "deadline":
-            process._expire()
+            process.expire()
         elif how == "exit":
             process.exit()
         else:
