@@ -35,6 +35,10 @@ TEXT = "text/plain; charset=utf-8"
 BYTES = "application/octet-stream"
 FORM = "application/x-www-form-urlencoded"
 
+# Made once: `json.dumps` makes one for each value.
+_JSON = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"))
+_ASCII_JSON = json.JSONEncoder(separators=(",", ":"))
+
 _REASON = re.compile(r"[\t\x20-\x7e\xa0-\xff]*")
 _NO_BODY = frozenset({204, 205, 304})
 _TEXT_OFFERS = ("text/plain", JSON)
@@ -86,9 +90,9 @@ def encode_json(value: Any) -> bytes:
     """A payload as JSON text. What JSON lacks takes its JSON form; text that is no Unicode is escaped."""
     value = to_json_value(value)
     try:
-        return json.dumps(value, ensure_ascii=False, separators=(",", ":")).encode()
+        return _JSON.encode(value).encode()
     except UnicodeEncodeError:
-        return json.dumps(value, separators=(",", ":")).encode()
+        return _ASCII_JSON.encode(value).encode()
 
 
 def _from_map(answer: Mapping[str, Any], accept: str | None) -> Response:

@@ -177,7 +177,7 @@ def test_a_hundred_levels_of_anything(run, form) -> None:
     assert run(before * levels + middle + after * levels, {"a": [0]}) is not None
 
 
-@pytest.mark.parametrize("form", FORMS.keys() - {"else"})
+@pytest.mark.parametrize("form", [form for form in FORMS if form != "else"])
 @pytest.mark.parametrize("levels", [200, 20_000])
 def test_too_many_levels_are_a_clear_error(form, levels) -> None:
     before, middle, after = FORMS[form]
