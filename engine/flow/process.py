@@ -17,7 +17,7 @@ answered with an error, and the maker, who got that answer, ends the process as 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Coroutine
 from enum import Enum
 from time import monotonic
 from typing import TYPE_CHECKING, Any
@@ -229,21 +229,46 @@ class Process:
         Once one has failed (a commit, say) the others get its error. A second call does nothing. When the caller is
         cancelled meanwhile, the hooks that have not begun are left to :meth:`exit`.
         """
-        failed: ErrorValue | None = None
-        while self._settle_hooks:
-            hook = self._settle_hooks.pop()
+        failed, rest = self.start_to_settle(error)
+        return failed if rest is None else await rest
+
+    def start_to_settle(
+        self, error: ErrorValue | None = None
+    ) -> tuple[ErrorValue | None, Coroutine[Any, Any, ErrorValue | None] | None]:
+        """:meth:`settle` as far as nothing must be awaited: the error up to there, and what is to be awaited, if anything."""
+        failed, waiting = self._run_settle_hooks(error, None)
+        return failed, None if waiting is None else self._settle_on(waiting, error, failed)
+
+    async def _settle_on(
+        self, waiting: Awaitable[None] | None, error: ErrorValue | None, failed: ErrorValue | None
+    ) -> ErrorValue | None:
+        while waiting is not None:
             try:
-                result = hook(error or failed)
-                if result is not None:
-                    await result
+                await waiting
             except asyncio.CancelledError as exc:
                 if is_being_cancelled():
                     raise
                 failed = failed or self._hook_failed(exc)
             except Exception as exc:
                 failed = failed or self._hook_failed(exc)
-        self._settle_hooks = None
+            failed, waiting = self._run_settle_hooks(error, failed)
         return failed
+
+    def _run_settle_hooks(
+        self, error: ErrorValue | None, failed: ErrorValue | None
+    ) -> tuple[ErrorValue | None, Awaitable[None] | None]:
+        """Run the hooks up to one that must be awaited; without one there is nothing left to settle."""
+        while self._settle_hooks:
+            hook = self._settle_hooks.pop()
+            try:
+                waiting = hook(error or failed)
+            except (Exception, asyncio.CancelledError) as exc:
+                failed = failed or self._hook_failed(exc)
+                continue
+            if waiting is not None:
+                return failed, waiting
+        self._settle_hooks = None
+        return failed, None
 
     # --- end
 

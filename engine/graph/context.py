@@ -178,11 +178,15 @@ class Context:
         process.maker = self.node
         return process
 
-    def process_failed(self, error: ErrorValue | None, **fields: Any) -> None:
-        """Log that a process has failed: once for each, by whoever made it. `fields` tell what he knows of it."""
+    def process_failed(self, error: ErrorValue | None, *, chosen: bool = False, **fields: Any) -> None:
+        """Log that a process has failed: once for each, by whoever made it. `fields` tell what he knows of it.
+
+        An error of ours or of a node is one for the operator, too; one that the flow has `chosen` to answer with, such as
+        a 503, and what a client did wrong, are warnings.
+        """
         if error is None:
             return
-        write = self.log.error if error.code.http >= 500 else self.log.warning
+        write = self.log.error if error.code.http >= 500 and not chosen else self.log.warning
         # A traceback: of a node as text, of a snippet as a map beside the name of what was raised.
         details = {"details": error.details} if isinstance(error.details, (str, dict)) else {}
         hint = {"hint": error.hint} if error.hint else {}

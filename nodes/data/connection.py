@@ -1,7 +1,7 @@
 """One connection to an SQLite database, as its worker thread uses it.
 
-Everything here blocks and belongs to worker threads, except :meth:`Connection.stop`. A connection is given to one
-process at a time, and its calls come one after another.
+Everything here blocks and belongs to worker threads, except what stands under "in the event loop's thread". A connection
+is given to one process at a time, and its calls come one after another.
 
 SQLite's own waiting for a lock cannot be interrupted, so it is told not to wait, and the waiting is done here.
 """
@@ -11,16 +11,18 @@ from __future__ import annotations
 import sqlite3
 import threading
 from collections.abc import Callable
-from time import monotonic
+from time import monotonic, perf_counter, thread_time
 from typing import Any, Final, TypeVar
 
 from engine.errors import Code, InvalidError, UnavailableError, WeirError
 from nodes.data.source import Source
 from nodes.data.statement import Statement
+from nodes.data.threads import Threads
 
 T = TypeVar("T")
 
 _BUSY: Final = frozenset({sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED})
+_NOT_NOW: Final = _BUSY | {sqlite3.SQLITE_INTERRUPT}
 _UNAVAILABLE: Final = _BUSY | {
     sqlite3.SQLITE_NOMEM,
     sqlite3.SQLITE_READONLY,
@@ -31,14 +33,20 @@ _UNAVAILABLE: Final = _BUSY | {
     sqlite3.SQLITE_PROTOCOL,
     sqlite3.SQLITE_NOTADB,
 }
+IMMEDIATE: Final = "BEGIN IMMEDIATE"
+"""Begins a transaction that has the lock for writing."""
+
 _PAUSES: Final = (0.001, 0.002, 0.005, 0.01, 0.02, 0.05)
+_STEPS: Final = 500
+"""Steps of SQLite's machine between two looks at the clock: some ten microseconds."""
 _LOST: Final = "the database has rolled the transaction back"
 
 
 class Connection:
-    """A connection that is opened at its first use."""
+    """A connection that is opened at its first use. `threads` are those that make its calls."""
 
-    def __init__(self, source: Source) -> None:
+    def __init__(self, source: Source, threads: Threads) -> None:
+        self.threads = threads
         self._source = source
         self._sqlite: sqlite3.Connection | None = None
         self._stopped = threading.Event()
@@ -52,6 +60,41 @@ class Connection:
         sqlite = self._sqlite
         if sqlite is not None:
             sqlite.interrupt()
+
+    def try_now(self, statement: Statement, *, begin: str, budget: float) -> list[dict[str, Any]] | None:
+        """Run a statement here and now, as :meth:`run` does, if that takes no longer than `budget` seconds.
+
+        None, and nothing has happened, where it takes longer, or the connection is not open or the database is locked.
+        """
+        sqlite = self._sqlite
+        is_first = not self._began
+        # An interrupted write takes its transaction with it, which is nothing only where it is the first statement.
+        if sqlite is None or statement.many is not None or not (statement.reads or is_first):
+            return None
+        try:
+            if is_first:
+                sqlite.execute(begin)
+                self._began = True
+            elif not sqlite.in_transaction:
+                return None
+            until = perf_counter() + budget
+            sqlite.set_progress_handler(lambda: perf_counter() > until, _STEPS)
+            try:
+                return _fetch(sqlite, statement)
+            finally:
+                sqlite.set_progress_handler(None, 0)
+        except (sqlite3.Error, sqlite3.Warning) as error:
+            if getattr(error, "sqlite_errorcode", 0) & 0xFF in _NOT_NOW:
+                if is_first:
+                    self.rollback()
+                return None
+            raise _translated(error) from error
+        except (OverflowError, UnicodeEncodeError) as error:
+            raise _unfit(error) from error
+
+    def end_reading(self) -> None:
+        """End a transaction that has written nothing, while no call is under way: nothing is to be written down."""
+        self.rollback()
 
     # --- in a worker thread
 
@@ -75,7 +118,13 @@ class Connection:
         except (sqlite3.Error, sqlite3.Warning) as error:
             raise _translated(error) from error
         except (OverflowError, UnicodeEncodeError) as error:
-            raise InvalidError(f"a parameter cannot be stored: {type(error).__name__}") from error
+            raise _unfit(error) from error
+
+    def run_timed(self, statement: Statement, *, begin: str, timeout: float) -> tuple[list[dict[str, Any]], float]:
+        """:meth:`run`, and the seconds of a processor that it has taken."""
+        began = thread_time()
+        rows = self.run(statement, begin=begin, timeout=timeout)
+        return rows, thread_time() - began
 
     def commit(self, *, timeout: float) -> None:
         """End the transaction for good. Where that fails it is rolled back, and the error is raised."""
@@ -179,6 +228,10 @@ def _fetch(sqlite: sqlite3.Connection, statement: Statement) -> list[dict[str, A
         return [dict(zip(names, row, strict=True)) for row in cursor]
     finally:
         cursor.close()
+
+
+def _unfit(error: Exception) -> InvalidError:
+    return InvalidError(f"a parameter cannot be stored: {type(error).__name__}")
 
 
 def _translated(error: sqlite3.Error | sqlite3.Warning) -> WeirError:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Generator
 from datetime import timedelta
 from typing import Annotated, Any, Final
 
@@ -9,12 +10,13 @@ from pydantic import AfterValidator, Field
 from pydantic_core import PydanticCustomError
 
 from engine.errors import WeirError
-from engine.flow import OneToOne, Payload, Process
+from engine.flow import Forward, OneToOne, Payload, Process
 from engine.graph.context import Context
 from engine.graph.resources import Lease
 from engine.graph.scheme import Codec
 from engine.spec.fields import Duration
 from engine.spec.schema import NodeSpec
+from nodes.data.connection import IMMEDIATE
 from nodes.data.source import Source
 from nodes.data.sqlite import Database
 from nodes.data.statement import read_statement
@@ -87,12 +89,15 @@ class Sql(OneToOne):
         if lease is not None:
             await lease.release()
 
-    async def action(self, payload: Payload, process: Process) -> list[dict[str, Any]]:
+    def action(self, payload: Payload, process: Process) -> Generator[Any, Any, Forward]:
         if self.lease is None:
             raise WeirError("the node is not loaded")
         statement = read_statement(payload)
         transaction = self.lease.resource.transaction(process)
-        return await transaction.run(statement, begin=self.begin, timeout=self.timeout)
+        rows = transaction.try_now(statement, begin=self.begin)
+        if rows is None:
+            rows = yield transaction.run(statement, begin=self.begin, timeout=self.timeout)
+        return Forward(self.out, rows)
 
     async def _open(self) -> Database:
         return Database(self.source)
@@ -114,7 +119,7 @@ def compile_sql(spec: SqlSpec, ctx: Context) -> Sql:
     except ValueError as error:
         hint = "write a path, file:app.db, or :memory:"
         raise ctx.invalid(str(error), path=("source",), hint=hint) from error
-    begin = "BEGIN IMMEDIATE" if spec.isolation in _WRITERS_QUEUE else "BEGIN"
+    begin = IMMEDIATE if spec.isolation in _WRITERS_QUEUE else "BEGIN"
     return Sql(ctx, source, begin=begin, timeout=spec.timeout.total_seconds())
 
 

@@ -3,10 +3,17 @@
 The problem. `sqlite3` blocks, so it runs in worker threads; a thread cannot be cancelled, and a connection that a thread
 is using belongs to nobody else.
 
-The choice. A process that asks gets a connection of its own from a pool of at most eight, and one transaction on it,
-whichever node asks: two nodes with the same source share them, so a process never waits for a lock that it holds
-itself. Whoever is cancelled interrupts his statement and waits for the thread to let go, which takes milliseconds;
-only then does anybody go on. The transaction ends, and the connection goes back to the pool, when the process is settled.
+The choice. A process that asks gets a connection of its own from a pool, and one transaction on it, whichever node asks:
+two nodes with the same source share them, so a process never waits for a lock that it holds itself. Whoever is cancelled
+interrupts his statement and waits for the thread to let go, which takes milliseconds; only then does anybody go on. The
+transaction ends, and the connection goes back to the pool, when the process is settled.
+
+What is known to be short (:mod:`nodes.data.pace`) runs in the event loop, within a budget that SQLite itself watches; a
+commit never does, as it waits for the disk. What has only read has nothing to commit, and ends at once.
+
+Whoever writes waits for his turn here, in order, before SQLite is asked: a lock of SQLite can only be polled. Those who
+begin with a write share one thread, and the turn is the next one's as soon as a commit is in the queue of that thread: what
+he writes is in line behind it.
 
 A database in memory lives as long as its connection, so there is one, which processes use in turn.
 """
@@ -14,24 +21,33 @@ A database in memory lives as long as its connection, so there is one, which pro
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Awaitable, Callable
 from functools import partial
+from time import perf_counter
 from typing import Any, Final, TypeVar
 
 from engine.errors import ErrorValue, UnavailableError
 from engine.flow import Process
-from nodes.data.connection import Connection
+from nodes.data.connection import IMMEDIATE, Connection
+from nodes.data.pace import BUDGET, Pace
 from nodes.data.source import Source
 from nodes.data.statement import Statement
+from nodes.data.threads import Threads
+from nodes.data.turns import Turns
 
 T = TypeVar("T")
 
-CONNECTIONS: Final = 8
-"""Connections of one database, and so processes that have a transaction on it at one time."""
+CONNECTIONS: Final = 32
+"""Connections of one database, and so processes that have a transaction on it at one time. Who writes first needs none of
+them."""
+
+THREADS: Final = 8
+"""Statements of one database that last at one time; one that writes has a thread besides."""
 
 _STOP_AGAIN: Final = 0.02
-"""Seconds between two attempts to interrupt a call."""
+"""Seconds between two attempts to interrupt what runs when a database is closed."""
+
+_LOCKED_HINT: Final = "another process has been writing for longer than `timeout`"
 
 
 class Database:
@@ -42,10 +58,20 @@ class Database:
         self._source = source
         self._idle: list[Connection] = []
         self._all: list[Connection] = []
-        self._free = asyncio.Semaphore(count)
-        self._threads = ThreadPoolExecutor(count, thread_name_prefix="sqlite")
-        self._calls: set[asyncio.Future[Any]] = set()
+        self.pace = Pace()
+        self._turns = Turns(count)
+        self._threads = Threads(min(count, THREADS), name="sqlite")
+        self._writing = Turns(1)
+        self._writer = Threads(1, name="sqlite-writer")
+        """The thread of those who begin with a write, unless the database is in memory."""
+        self._writers: list[Connection] = []
+        """Their connections. One writes while that of the one before commits, so there are two at most."""
         self._closed = False
+
+    @property
+    def is_busy(self) -> bool:
+        """Whether a call is under way."""
+        return self._threads.busy or self._writer.busy
 
     def transaction(self, process: Process) -> Transaction:
         """The transaction of this process, which begins with its first statement. A forked child has its own."""
@@ -62,62 +88,90 @@ class Database:
         """The process's transaction is over; another one may begin."""
         process.remove((self, id(process)))
 
-    async def acquire(self, timeout: float) -> Connection:
-        """A connection that nobody else uses. Raises UnavailableError when none is given back within `timeout` seconds."""
+    async def acquire(self, timeout: float, *, to_write: bool) -> Connection:
+        """A connection that nobody else uses; `to_write` by whose turn it is.
+
+        Raises UnavailableError when none is given back within `timeout` seconds.
+        """
+        if to_write and not self._source.memory:
+            # He must not wait for those who have a connection and wait for him.
+            return self._writers.pop() if self._writers else self._new(self._writer)
         try:
-            async with asyncio.timeout(timeout):
-                await self._free.acquire()
+            await self._turns.wait(timeout)
         except TimeoutError:
             raise UnavailableError(
                 "no connection is free", hint="processes that use the database last longer than `timeout`"
             ) from None
         if self._idle:
             return self._idle.pop()
-        connection = Connection(self._source)
-        self._all.append(connection)
-        return connection
+        return self._new(self._threads)
+
+    def acquire_now(self) -> Connection | None:
+        """A connection that is open and that nobody else uses, if there is one."""
+        return self._idle.pop() if self._idle and self._turns.take() else None
+
+    def acquire_to_write_now(self) -> Connection | None:
+        """The turn to write and a connection that is open, if nobody else writes or commits."""
+        if self._source.memory or self._writer.busy or not self._writers or not self._writing.take():
+            return None
+        return self._writers.pop()
 
     def release(self, connection: Connection) -> None:
         """Give a connection back, its transaction ended."""
+        if connection.threads is self._writer:
+            self._writers.append(connection)
+            return
         self._idle.append(connection)
-        self._free.release()
+        self._turns.give_back()
 
-    async def call(self, function: Callable[[], T], *, stop: Callable[[], None] | None = None) -> T:
-        """Call a function in a worker thread.
+    def _new(self, threads: Threads) -> Connection:
+        connection = Connection(self._source, threads)
+        self._all.append(connection)
+        return connection
 
-        When the caller is cancelled, `stop` is called until the function returns; without it, or in any case, the
-        caller goes on only when the thread is done.
+    async def begin_to_write(self, timeout: float) -> None:
+        """Wait for one's turn to write. Raises UnavailableError when it does not come within `timeout` seconds."""
+        try:
+            await self._writing.wait(timeout)
+        except TimeoutError:
+            raise UnavailableError("database is locked", hint=_LOCKED_HINT) from None
+
+    def end_writing(self) -> None:
+        """It is the next one's turn."""
+        self._writing.give_back()
+
+    def is_in_line(self, connection: Connection) -> bool:
+        """Whether the calls of all who begin to write next come behind those of this connection."""
+        return connection.threads is self._writer
+
+    def call(
+        self,
+        connection: Connection,
+        function: Callable[[], T],
+        *,
+        stop: Callable[[], None] | None = None,
+        lasting: bool = False,
+    ) -> Awaitable[T]:
+        """Call a function of a connection in its thread: see :meth:`~nodes.data.threads.Threads.call`.
+
+        When the caller is cancelled, `stop` is called until the function returns; with or without it, the caller goes on
+        only when the thread is done.
         """
         if self._closed:
             raise UnavailableError("the database has been closed")
-        future = asyncio.get_running_loop().run_in_executor(self._threads, function)
-        self._calls.add(future)
-        future.add_done_callback(self._calls.discard)
-        cancelled: asyncio.CancelledError | None = None
-        while not future.done():
-            try:
-                await asyncio.wait(
-                    {future}, timeout=_STOP_AGAIN if cancelled is not None and stop is not None else None
-                )
-            except asyncio.CancelledError as error:
-                cancelled = error
-            if cancelled is not None and stop is not None:
-                stop()
-        if cancelled is not None:
-            future.exception()  # there is nobody left to hear of it
-            raise cancelled
-        return future.result()
+        return connection.threads.call(function, stop=stop, lasting=lasting)
 
     async def close(self) -> None:
         """Close all connections and end the threads; what still runs is interrupted, what is not committed undone."""
-        while self._calls:
+        while self.is_busy:
             for connection in self._all:
                 connection.stop()
-            await asyncio.wait(self._calls, timeout=_STOP_AGAIN)
+            await asyncio.sleep(_STOP_AGAIN)
         for connection in self._all:
-            await self.call(connection.close)
+            await self.call(connection, connection.close)
         self._closed = True
-        self._threads.shutdown()  # idle threads: this takes no time
+        for threads in (self._threads, self._writer):
+            threads.close()  # they are idle: this takes no time
 
 
 class Transaction:
@@ -129,32 +183,95 @@ class Transaction:
         self._connection: Connection | None = None
         self._turn = asyncio.Lock()
         self._timeout = 0.0
+        self._may_write = False
+        self._only_reads = True
+
+    def try_now(self, statement: Statement, *, begin: str) -> list[dict[str, Any]] | None:
+        """The rows of a statement that is known to be short; None, and nothing has happened, where it has to wait."""
+        database = self._database
+        if self._turn.locked() or not database.pace.is_short(statement.sql):
+            return None
+        known = connection = self._connection
+        if connection is None and statement.writes:
+            connection, begin = database.acquire_to_write_now(), IMMEDIATE
+        elif connection is None:
+            connection = database.acquire_now()
+        elif statement.writes and not self._may_write:
+            return None
+        if connection is None:
+            return None
+        if known is None:
+            self._connection, self._may_write = connection, statement.writes
+        self._only_reads = self._only_reads and statement.reads
+        since = perf_counter()
+        rows = connection.try_now(statement, begin=begin, budget=BUDGET)
+        if perf_counter() - since > BUDGET:
+            database.pace.forget(statement.sql)
+        if rows is None and known is None:
+            self._connection, self._only_reads = None, True
+            self._end_writing()
+            database.release(connection)
+        return rows
 
     async def run(self, statement: Statement, *, begin: str, timeout: float) -> list[dict[str, Any]]:
         """The rows of a statement. Cancelling the caller interrupts it; the transaction is then good for a rollback only."""
         async with self._turn:
             self._timeout = timeout
+            if not statement.reads:
+                self._only_reads = False
+            if statement.writes:
+                # To begin with a lock spares whoever writes first a view of the data that is old by the time he does.
+                begin = IMMEDIATE
+                if not self._may_write:
+                    await self._database.begin_to_write(timeout)
+                    self._may_write = True
             if self._connection is None:
-                self._connection = await self._database.acquire(timeout)
+                self._connection = await self._database.acquire(timeout, to_write=self._may_write)
             connection = self._connection
-            run = partial(connection.run, statement, begin=begin, timeout=timeout)
-            return await self._database.call(run, stop=connection.stop)
+            call = partial(self._database.call, connection, stop=connection.stop)
+            if self._database.pace.is_short(statement.sql):
+                return await call(partial(connection.run, statement, begin=begin, timeout=timeout))
+            rows, used = await call(partial(connection.run_timed, statement, begin=begin, timeout=timeout))
+            self._database.pace.took(statement.sql, used)
+            return rows
 
-    async def end(self, error: ErrorValue | None) -> None:
+    def end(self, error: ErrorValue | None) -> Awaitable[None] | None:
         """Commit at a clean end, roll back otherwise, and give the connection back. Raises where the commit fails."""
-        async with self._turn:
-            connection, self._connection = self._connection, None
-            self._database.forget(self._process)
-            if connection is None:
-                return
-            finish = connection.rollback if error is not None else partial(connection.commit, timeout=self._timeout)
+        if self._turn.locked() or not self._only_reads:
+            return self._end(error)
+        self._database.forget(self._process)
+        connection, self._connection = self._connection, None
+        if connection is not None:
             try:
-                await self._database.call(finish)
+                connection.end_reading()
             finally:
                 self._database.release(connection)
+        return None
 
-    def abandon(self, error: ErrorValue | None) -> Any:
+    def abandon(self, error: ErrorValue | None) -> Awaitable[None] | None:
         """Undo what nobody has ended: the process is over."""
-        if self._connection is None:
+        if self._connection is None and not self._may_write:
             return None
         return self.end(error or ErrorValue("the process has ended"))
+
+    async def _end(self, error: ErrorValue | None) -> None:
+        async with self._turn:
+            self._database.forget(self._process)
+            connection, self._connection = self._connection, None
+            if connection is None:
+                self._end_writing()
+                return
+            finish = connection.rollback if error else partial(connection.commit, timeout=self._timeout)
+            in_line = self._database.is_in_line(connection)
+            try:
+                if in_line:
+                    self._end_writing()  # who is next asks in his own task, and so behind the following
+                await self._database.call(connection, finish, lasting=not in_line)
+            finally:
+                self._end_writing()
+                self._database.release(connection)
+
+    def _end_writing(self) -> None:
+        if self._may_write:
+            self._may_write = False
+            self._database.end_writing()

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from functools import lru_cache
 from typing import Any, Final
 
 from engine.errors import ErrorValue, InvalidError
@@ -22,17 +23,34 @@ _FIRST_WORD = re.compile(
         (\s+(?:transaction\s+)?to\b)?""",
     re.DOTALL | re.IGNORECASE | re.VERBOSE,
 )
+_READS: Final = frozenset({"select", "values"})
+"""Words that begin what never writes."""
+_WRITES: Final = frozenset({"insert", "update", "delete", "replace", "create", "alter", "drop", "reindex", "analyze"})
+"""Words that begin what always does. What another word begins (`WITH`, say) may do either."""
+_LONG: Final = 4096
+"""Characters of a statement that is not remembered."""
 _TRANSACTIONS: Final = frozenset({"begin", "commit", "end", "rollback"})
+_PLAIN: Final = frozenset({str, float, bytes, type(None)})
 _INT64: Final = range(-(2**63), 2**63)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)  # not frozen: that would double the cost of making one
 class Statement:
-    """One statement of SQL. `many` is set where it runs once for each of several parameter maps."""
+    """One statement of SQL. `many` is set where it runs once for each of several parameter maps.
+
+    `reads` tells that it only reads, `writes` that it writes; neither is true where its first word does not tell.
+    """
 
     sql: str
     parameters: Parameters = ()
     many: tuple[dict[str, Scalar], ...] | None = None
+    reads: bool = field(init=False, compare=False)
+    writes: bool = field(init=False, compare=False)
+
+    def __post_init__(self) -> None:
+        word = _word_of(self.sql)
+        self.reads = word in _READS
+        self.writes = word in _WRITES
 
 
 def read_statement(payload: Payload) -> Statement:
@@ -54,21 +72,37 @@ def read_statement(payload: Payload) -> Statement:
         return Statement(sql, _named(given))
     if not isinstance(given, (list, tuple)):
         raise InvalidError(f"the parameters are {_kind(given)}", hint=_SHAPE)
-    if given and all(isinstance(item, dict) for item in given):
+    if given and isinstance(given[0], dict) and all(isinstance(item, dict) for item in given):
         return Statement(sql, many=tuple(_named(item) for item in given))
     return Statement(sql, tuple(_bound(item, str(index + 1)) for index, item in enumerate(given)))
 
 
 def _checked(sql: str) -> str:
-    if not sql.strip():
+    word = _word_of(sql)
+    if not word and not sql.strip():
         raise InvalidError("the statement is empty", hint=_SHAPE)
-    found = _FIRST_WORD.match(sql)
-    if found is not None and found[1].lower() in _TRANSACTIONS and found[2] is None:
+    if word in _TRANSACTIONS:
         raise InvalidError(
-            f"{found[1].upper()} is not for a statement",
+            f"{word.upper()} is not for a statement",
             hint="a process has one transaction: it is committed at a clean end and rolled back otherwise",
         )
     return sql
+
+
+def _word_of(sql: str) -> str:
+    """The first word, in lower case; `rollback to` for what goes back to a savepoint, nothing if there is no word."""
+    return _first_word(sql) if len(sql) > _LONG else _known_word(sql)
+
+
+def _first_word(sql: str) -> str:
+    found = _FIRST_WORD.match(sql)
+    if found is None:
+        return ""
+    word: str = found[1].lower()
+    return word if found[2] is None else f"{word} to"
+
+
+_known_word = lru_cache(maxsize=1024)(_first_word)
 
 
 def _named(given: dict[Any, Any]) -> dict[str, Scalar]:
@@ -77,7 +111,9 @@ def _named(given: dict[Any, Any]) -> dict[str, Scalar]:
 
 def _bound(value: Any, name: str) -> Scalar:
     """A value as the database takes it. Messages name the parameter and its type, never its value."""
-    if value is None or isinstance(value, (float, bytes)):
+    if type(value) in _PLAIN:
+        return value  # type: ignore[no-any-return]
+    if isinstance(value, (float, bytes)):
         return value
     if isinstance(value, str):
         return str(value)

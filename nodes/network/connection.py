@@ -63,9 +63,31 @@ class HttpServer(web.Server):
         self.ids = RequestIds()
         self.draining = False
         """Whether responses ask the client to go away."""
+        self._quiet: asyncio.Future[None] | None = None
 
     def __call__(self) -> Connection:
         return Connection(self, loop=self._loop, **self._kwargs)
+
+    async def quiet(self) -> None:
+        """Wait until there is no connection."""
+        while self.connections:
+            if self._quiet is None:
+                self._quiet = asyncio.get_running_loop().create_future()
+            await asyncio.shield(self._quiet)
+
+    def connection_lost(self, handler: web.RequestHandler, exc: BaseException | None = None) -> None:
+        """A connection is gone: aiohttp calls this, and forgets it when its task has ended."""
+        super().connection_lost(handler, exc)
+        task = handler._task_handler
+        if task is not None:
+            task.add_done_callback(self._look_whether_quiet)
+        else:
+            self._look_whether_quiet()
+
+    def _look_whether_quiet(self, _task: asyncio.Task[None] | None = None) -> None:
+        if self._quiet is not None and not self.connections:
+            self._quiet.set_result(None)
+            self._quiet = None
 
     def wind_up(self) -> None:
         """Close what is idle; what is busy closes once it has answered."""

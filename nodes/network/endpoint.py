@@ -24,6 +24,10 @@ What follows for changes, whatever the order in which one publish calls `activat
   Two such sockets can be made to live side by side (`SO_REUSEPORT` while the second is bound), but closing the first
   resets the connections that wait in its queue, and a change must lose none.
 
+Where several processes serve the address (:mod:`engine.graph.sockets`), one that is to be replaced is *withdrawn*: it
+accepts no more, and answers what its connections still ask, each answer with `Connection: close`. So nobody is cut off who
+has just connected, or who asks again on a connection that he believes to be open.
+
 Two nodes that stay active on one address contradict each other. The newer one answers, the log says so, and when it
 goes the older one has the address back.
 """
@@ -39,11 +43,11 @@ from typing import Protocol
 
 from engine.errors import Code, WeirError
 from engine.graph.context import Log
+from engine.graph.sockets import BACKLOG, Listening, OwnSockets, Sockets
+from nodes.network.acceptor import Acceptor
 from nodes.network.connection import HttpRequest, HttpServer, Sent
 from nodes.network.problem import problem
 
-BACKLOG = 1024
-"""Connections that may wait to be accepted; the system's own limit may be lower."""
 GRACE = 5.0
 """Seconds that a closing endpoint waits for responses that are being written."""
 
@@ -57,18 +61,24 @@ class Answerer(Protocol):
 
 
 class Endpoint:
-    """The open socket of one address. `port` 0 takes any free port; :attr:`address` has the one that it became."""
+    """The open socket of one address. `port` 0 takes any free port; :attr:`address` has the one that it became.
 
-    def __init__(self, host: str, port: int, *, log: Log) -> None:
+    `sockets` binds it, in the name of `owner` (see :meth:`engine.graph.sockets.Sockets.listen`).
+    """
+
+    def __init__(self, host: str, port: int, *, log: Log, sockets: Sockets | None = None, owner: str = "") -> None:
         self.host = host
         self.port = port
         self.log = log
+        self._sockets = sockets or OwnSockets()
+        self._owner = owner
         self.listener: Answerer | None = None
         """The node that answers now."""
         self._joined: dict[Answerer, bool] = {}
         """Who has a lease, and whether it might still answer."""
         self._active: list[Answerer] = []
-        self._servers: list[asyncio.Server] = []
+        self._listening: Listening | None = None
+        self._servers: list[asyncio.Server | Acceptor] = []
         self._http: HttpServer | None = None
         self._binding = asyncio.Lock()
         self._change: asyncio.Future[None] | None = None
@@ -124,6 +134,16 @@ class Endpoint:
         self.retire(listener)
         self._joined.pop(listener, None)
 
+    async def withdraw(self) -> None:
+        """Leave new connections to other processes. Returns when the last one here is gone: see :data:`Withdraw`."""
+        acceptors = [server for server in self._servers if isinstance(server, Acceptor)]
+        self._stop_accepting()
+        if self._http is not None:
+            self._http.draining = True
+            for acceptor in acceptors:
+                await acceptor.settle()
+            await self._http.quiet()
+
     async def close(self) -> None:
         """End all connections: idle ones now, busy ones when they have answered, at most :data:`GRACE` seconds on."""
         self._joined.clear()
@@ -158,9 +178,7 @@ class Endpoint:
         if change is not None:
             change.set_result(None)
         if not any(self._joined.values()):
-            servers, self._servers = self._servers, []
-            for server in servers:
-                server.close()
+            self._stop_accepting()
         if self._http is not None:
             self._http.draining = not self._servers
 
@@ -169,52 +187,43 @@ class Endpoint:
             labels = [listener.label for listener in self._active]
             self.log.error("listener.conflict", address=f"{self.host}:{self.port}", nodes=labels, serves=labels[-1])
 
+    def _stop_accepting(self) -> None:
+        servers, self._servers = self._servers, []
+        for server in servers:
+            server.close()
+        listening, self._listening = self._listening, None
+        if listening is not None:
+            listening.release()
+
     async def _open(self) -> None:
-        loop = asyncio.get_running_loop()
         if self._http is None:
             self._http = HttpServer(self.handle, log=self.log)
-        sockets: list[socket.socket] = []
-        servers: list[asyncio.Server] = []
         try:
-            found = await loop.getaddrinfo(
-                self.host or None, self.port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
-            )
-            port = self.port
-            for family, kind, protocol, _, address in dict.fromkeys(found):
-                sock = _bind(family, kind, protocol, (address[0], port, *address[2:]))
-                sockets.append(sock)
-                port = sock.getsockname()[1]
-            # The same sockets, one by one, become servers; what is not one yet is closed if that fails.
-            while sockets:
-                servers.append(await loop.create_server(self._http, sock=sockets[0], backlog=BACKLOG))
-                del sockets[0]
+            listening = await self._sockets.listen(self.host, self.port, owner=self._owner, withdraw=self.withdraw)
+        except OSError as error:
+            raise _refused(self.host, self.port, error) from error
+        self._listening = listening
+        waiting = list(listening.sockets)
+        port = waiting[0].getsockname()[1] if waiting else self.port
+        try:
+            # The sockets become servers one by one; what is not one yet is closed if that fails.
+            while waiting:
+                self._servers.append(await self._accept_from(waiting[0], self._http, sharers=listening.sharers))
+                del waiting[0]
         except BaseException as error:
-            for sock in sockets:
+            for sock in waiting:
                 sock.close()
-            for server in servers:
-                server.close()
+            self._stop_accepting()
             if isinstance(error, OSError):
                 raise _refused(self.host, self.port, error) from error
             raise
         self.port = port
-        self._servers = servers
-        self._http.draining = False
+        self._http.draining = not self._servers
 
-
-def _bind(family: int, kind: int, protocol: int, address: tuple[object, ...]) -> socket.socket:
-    sock = socket.socket(family, kind, protocol)
-    try:
-        sock.setblocking(False)
-        sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        if family == socket.AF_INET6:
-            sock.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
-        sock.bind(address)
-        # A port is only really ours once it listens: bound alone, two sockets may share it.
-        sock.listen(BACKLOG)
-    except BaseException:
-        sock.close()
-        raise
-    return sock
+    async def _accept_from(self, sock: socket.socket, http: HttpServer, *, sharers: int) -> asyncio.Server | Acceptor:
+        if sharers > 1:
+            return Acceptor(sock, http, sharers=sharers, log=self.log)
+        return await asyncio.get_running_loop().create_server(http, sock=sock, backlog=BACKLOG)
 
 
 def _refused(host: str, port: int, error: OSError) -> WeirError:

@@ -89,8 +89,12 @@ class Listener(ZeroToOne):
         self._time = asyncio.get_running_loop().time
         key = ("http", spec.host, spec.port, None if spec.port else ctx.site.id)
 
+        # Of several processes, those that run the same listener share its sockets, and nobody else does.
+        namespace = ctx.site.namespace.partition("/")[0]
+        owner = namespace if spec.port else f"{namespace}/{ctx.site.id}"
+
         async def opener() -> Endpoint:
-            return Endpoint(spec.host, spec.port, log=ctx.log)
+            return Endpoint(spec.host, spec.port, log=ctx.log, sockets=ctx.sockets, owner=owner)
 
         lease = await ctx.resources.take(key, opener)
         try:
@@ -196,7 +200,7 @@ class Listener(ZeroToOne):
             raise ConnectionResetError("the response could not be written") from exc
         process.exit(outcome)
         if failure is not None or response.status >= 500:
-            self._ctx.process_failed(failure or outcome, request=request.id)
+            self._ctx.process_failed(failure or outcome, chosen=failure is None, request=request.id)
         if self._access_log:
             self._log_request(request, response.status, sent.size, began)
         return sent
@@ -214,11 +218,14 @@ class Listener(ZeroToOne):
 
     async def _settle(self, process: Process, outcome: ErrorValue | None) -> ErrorValue | None:
         """Commit or roll back, to the end: a client that goes away meanwhile must not leave a commit half done."""
-        settling = asyncio.ensure_future(process.settle(outcome))
+        failed, rest = process.start_to_settle(outcome)
+        if rest is None:
+            return failed
+        settling = asyncio.get_running_loop().create_task(rest)
         cancelled: asyncio.CancelledError | None = None
         while not settling.done():
             try:
-                await asyncio.wait((settling,))
+                await asyncio.shield(settling)
             except asyncio.CancelledError as error:
                 cancelled = error
         if cancelled is not None:

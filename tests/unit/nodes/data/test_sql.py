@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import asyncio
 import sqlite3
+from contextlib import closing
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -9,7 +10,10 @@ import pytest
 from engine.errors import Code, DiagnosticsError, ErrorValue
 from engine.spec.model import parse_specs
 from engine.spec.schema import check
+from nodes.data.connection import Connection
+from nodes.data.pace import LESSONS, Pace
 from nodes.data.sql import CODEC
+from nodes.data.sqlite import CONNECTIONS
 
 ENDLESS = "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n) SELECT count(*) FROM n"
 
@@ -254,7 +258,7 @@ def test_cancelling_the_process_interrupts_the_statement_and_rolls_back(run, ben
         process = bench.process()
         await bench.ask(q, "INSERT INTO t VALUES (1)", process=process)
         asking = asyncio.ensure_future(bench.ask(q, ENDLESS, process=process))
-        while not q.lease.resource._calls:
+        while not q.lease.resource.is_busy:
             await asyncio.sleep(0)
         process.cancel()
         answer = await asyncio.wait_for(asking, 5)
@@ -266,20 +270,88 @@ def test_cancelling_the_process_interrupts_the_statement_and_rolls_back(run, ben
     run(main)
 
 
-def test_cancelling_a_process_that_waits_for_a_lock(run, bench):
+def test_cancelling_a_process_that_waits_for_its_turn_to_write(run, bench):
     async def main():
         q = await bench.node("source: 'file:@TMP@/a.db', timeout: 1h")
         await bench.ask(q, "CREATE TABLE t (n)")
         writer, other = bench.process(), bench.process()
         await bench.ask(q, "INSERT INTO t VALUES (1)", process=writer)
         asking = asyncio.ensure_future(bench.ask(q, "INSERT INTO t VALUES (2)", process=other))
-        while not q.lease.resource._calls:
+        while not q.lease.resource._writing.waiting:
             await asyncio.sleep(0)
         other.cancel()
         answer = await asyncio.wait_for(asking, 5)
         await bench.end(other, answer)
         await bench.end(writer)
-        assert await bench.ask(q, "SELECT n FROM t") == [{"n": 1}]
+        assert await bench.ask(q, "INSERT INTO t VALUES (3)") == []
+        assert await bench.ask(q, "SELECT n FROM t") == [{"n": 1}, {"n": 3}]
+        await bench.close()
+
+    run(main)
+
+
+def test_cancelling_a_process_that_waits_for_the_lock_of_another_program(run, bench, tmp_path):
+    async def main():
+        q = await bench.node("source: 'file:@TMP@/a.db', timeout: 1h")
+        await bench.ask(q, "CREATE TABLE t (n)")
+        with closing(sqlite3.connect(tmp_path / "a.db", isolation_level=None)) as other:
+            other.execute("BEGIN IMMEDIATE")
+            process = bench.process()
+            asking = asyncio.ensure_future(bench.ask(q, "INSERT INTO t VALUES (2)", process=process))
+            while not q.lease.resource.is_busy:
+                await asyncio.sleep(0)
+            process.cancel()
+            answer = await asyncio.wait_for(asking, 5)
+            assert answer.code is Code.CANCELLED
+            await bench.end(process, answer)
+        assert await bench.ask(q, "SELECT n FROM t") == []
+        await bench.close()
+
+    run(main)
+
+
+def test_those_who_read_first_and_then_write_do_not_keep_the_writer_from_his_connection(run, bench):
+    async def main():
+        q = await bench.node("source: 'file:@TMP@/a.db', timeout: 5s")
+        await bench.ask(q, "CREATE TABLE t (n)")
+        writer = bench.process()
+        await bench.ask(q, "INSERT INTO t VALUES (0)", process=writer)
+        readers = [bench.process() for _ in range(CONNECTIONS)]
+        for reader in readers:
+            assert await bench.ask(q, "SELECT n FROM t", process=reader) == []
+        late = bench.process()
+        asking = asyncio.ensure_future(bench.ask(q, "INSERT INTO t VALUES (1)", process=late))
+        while not q.lease.resource._writing.waiting:
+            await asyncio.sleep(0)
+        upgrades = [asyncio.ensure_future(bench.ask(q, "UPDATE t SET n = 9", process=reader)) for reader in readers]
+        while q.lease.resource._writing.waiting <= len(readers):
+            await asyncio.sleep(0)
+        await bench.end(writer)
+        assert await asking == []
+        await bench.end(late)
+        for reader, upgrade in zip(readers, upgrades, strict=True):
+            answer = await upgrade  # what it has read is old by now
+            assert answer.code is Code.UNAVAILABLE
+            await bench.end(reader, answer)
+        assert await bench.ask(q, "SELECT n FROM t ORDER BY n") == [{"n": 0}, {"n": 1}]
+        await bench.close()
+
+    run(main)
+
+
+def test_what_has_only_read_ends_at_once_and_gives_its_connection_back(run, bench):
+    async def main():
+        q = await bench.node("source: 'file:@TMP@/a.db', timeout: 20ms")
+        await bench.ask(q, "CREATE TABLE t (n)")
+        for number in range(3 * CONNECTIONS):
+            process = bench.process()
+            await bench.ask(q, "SELECT n FROM t", process=process)
+            assert process.start_to_settle() == (None, None)
+            process.exit()
+            await process.join()
+            # Whoever still read would keep this from being seen.
+            await bench.ask(q, ["INSERT INTO t VALUES (?)", [number]])
+        assert await bench.ask(q, "SELECT count(*) AS n FROM t") == [{"n": 3 * CONNECTIONS}]
         await bench.close()
 
     run(main)
@@ -290,7 +362,7 @@ def test_a_commit_that_fails_is_seen(run, bench):
         q = await bench.node()
         await bench.ask(q, "CREATE TABLE p (id INTEGER PRIMARY KEY)")
         await bench.ask(q, "CREATE TABLE c (p REFERENCES p DEFERRABLE INITIALLY DEFERRED)")
-        q.lease.resource._idle[-1]._sqlite.execute("PRAGMA foreign_keys = ON")
+        q.lease.resource._writers[-1]._sqlite.execute("PRAGMA foreign_keys = ON")
         process = bench.process()
         await bench.ask(q, "INSERT INTO c VALUES (7)", process=process)
         failed = await bench.end(process)
@@ -337,3 +409,162 @@ def test_the_example(bench):
     [spec] = [spec for spec in parse_specs(CODEC.example) if spec.kind == "sql"]
     assert check(CODEC.spec, spec.fields, kind="sql") == []
     assert CODEC.aliases == ("rdb",)
+
+
+# --- statements that are known to be short run in the event loop
+
+
+class Watched:
+    """Counts what a bench's database has done in its threads and in the event loop."""
+
+    def __init__(self, monkeypatch) -> None:
+        self.in_thread = self.in_loop = 0
+        run, try_now = Connection.run, Connection.try_now
+
+        def counted_run(connection, *args, **options):
+            self.in_thread += 1
+            return run(connection, *args, **options)
+
+        def counted_try(connection, *args, **options):
+            rows = try_now(connection, *args, **options)
+            self.in_loop += rows is not None
+            return rows
+
+        monkeypatch.setattr(Connection, "run", counted_run)
+        monkeypatch.setattr(Connection, "try_now", counted_try)
+
+    def take(self) -> tuple[int, int]:
+        """How many statements have run in threads and in the loop since the last look."""
+        counts = self.in_thread, self.in_loop
+        self.in_thread = self.in_loop = 0
+        return counts
+
+
+@pytest.fixture
+def watched(monkeypatch):
+    monkeypatch.setattr("nodes.data.sqlite.BUDGET", 3600.0)
+    monkeypatch.setattr("nodes.data.pace._SHORT", 3600.0)
+    return Watched(monkeypatch)
+
+
+COUNT = "SELECT count(*) AS n FROM (WITH RECURSIVE c(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM c LIMIT ?) SELECT i FROM c)"
+
+
+def test_a_short_statement_needs_a_thread_only_while_it_is_new(run, bench, watched):
+    async def main():
+        q = await bench.node()
+        await bench.ask(q, "CREATE TABLE t (n)")
+        watched.take()
+        for number in range(LESSONS + 4):
+            await bench.ask(q, ["INSERT INTO t VALUES (?)", [number]])
+        assert watched.take() == (LESSONS, 4)
+        for number in range(LESSONS + 4):
+            assert await bench.ask(q, ["SELECT n FROM t WHERE n = ?", [number]]) == [{"n": number}]
+        assert watched.take() == (LESSONS, 4)
+        await bench.close()
+
+    run(main)
+
+
+def test_one_that_takes_longer_than_it_used_to_begins_anew_in_a_thread(run, bench, watched, monkeypatch):
+    async def main():
+        q = await bench.node()
+        for _ in range(LESSONS):
+            assert await bench.ask(q, [COUNT, [1]]) == [{"n": 1}]
+        monkeypatch.setattr("nodes.data.sqlite.BUDGET", 0.0)
+        watched.take()
+        process = bench.process()
+        await bench.ask(q, "SELECT 1", process=process)
+        assert await bench.ask(q, [COUNT, [100_000]], process=process) == [{"n": 100_000}]
+        assert await bench.ask(q, [COUNT, [1]], process=process) == [{"n": 1}]
+        assert watched.take() == (3, 0)
+        await bench.end(process)
+        await bench.close()
+
+    run(main)
+
+
+def test_a_write_that_is_interrupted_is_made_once(run, bench, watched, monkeypatch):
+    async def main():
+        q = await bench.node()
+        insert = f"INSERT INTO t {COUNT}"
+        await bench.ask(q, "CREATE TABLE t (n)")
+        for _ in range(LESSONS):
+            await bench.ask(q, [insert, [1]])
+        monkeypatch.setattr("nodes.data.sqlite.BUDGET", 0.0)
+        watched.take()
+        assert await bench.ask(q, [insert, [100_000]]) == []
+        assert watched.take() == (1, 0)
+        assert await bench.ask(q, "SELECT n FROM t") == [{"n": 1}] * LESSONS + [{"n": 100_000}]
+        await bench.close()
+
+    run(main)
+
+
+def test_a_write_that_is_not_the_first_statement_is_never_at_risk(run, bench, watched):
+    async def main():
+        q = await bench.node()
+        await bench.ask(q, "CREATE TABLE t (n)")
+        for _ in range(LESSONS):
+            await bench.ask(q, "INSERT INTO t VALUES (1)")
+        watched.take()
+        process = bench.process()
+        await bench.ask(q, "INSERT INTO t VALUES (1)", process=process)
+        await bench.ask(q, "INSERT INTO t VALUES (1)", process=process)
+        assert watched.take() == (1, 1)
+        await bench.end(process)
+        assert await bench.ask(q, "SELECT count(*) AS n FROM t") == [{"n": LESSONS + 2}]
+        await bench.close()
+
+    run(main)
+
+
+def test_an_error_in_the_event_loop_leaves_the_transaction_usable(run, bench, watched):
+    async def main():
+        q = await bench.node()
+        insert = "INSERT INTO t VALUES (?)"
+        await bench.ask(q, "CREATE TABLE t (n PRIMARY KEY)")
+        for number in range(LESSONS):
+            await bench.ask(q, [insert, [number]])
+        watched.take()
+        process = bench.process()
+        error = await bench.ask(q, [insert, [0]], process=process)
+        assert error.code is Code.CONFLICT
+        assert watched.take() == (0, 0)  # it was tried in the loop, and has no rows
+        await bench.ask(q, [insert, [7]], process=process)
+        assert await bench.end(process) is None
+        assert await bench.ask(q, ["SELECT n FROM t WHERE n = ?", [7]]) == [{"n": 7}]
+        await bench.close()
+
+    run(main)
+
+
+def test_what_another_program_has_locked_is_waited_for_in_a_thread(run, bench, watched, tmp_path):
+    async def main():
+        q = await bench.node("source: 'file:@TMP@/a.db', timeout: 10s")
+        await bench.ask(q, "CREATE TABLE t (n)")
+        for _ in range(LESSONS):
+            await bench.ask(q, "INSERT INTO t VALUES (1)")
+        watched.take()
+        with closing(sqlite3.connect(tmp_path / "a.db", isolation_level=None)) as other:
+            other.execute("BEGIN IMMEDIATE")
+            asking = asyncio.ensure_future(bench.ask(q, "INSERT INTO t VALUES (1)"))
+            while not q.lease.resource.is_busy:
+                await asyncio.sleep(0)
+            other.execute("COMMIT")
+        assert await asking == []
+        assert watched.take() == (1, 0)
+        await bench.close()
+
+    run(main)
+
+
+def test_statements_that_differ_each_time_are_not_kept():
+    pace = Pace()
+    for number in range(5_000):
+        pace.took(f"SELECT {number}", 0.0)
+    assert len(pace._lessons) <= 1024
+    long = "SELECT " + "1" * 5_000
+    for _ in range(LESSONS):
+        pace.took(long, 0.0)
+    assert not pace.is_short(long)

@@ -49,3 +49,22 @@ def test_transactions_are_not_for_statements(sql):
 
 def test_comments_cost_no_time():
     assert read_statement("/**/" * 50_000 + "(").sql
+
+
+@pytest.mark.parametrize(
+    ("sql", "reads", "writes"),
+    [
+        ("SELECT 1", True, False),
+        ("-- INSERT\n/* UPDATE */ values (1)", True, False),
+        ("insert INTO t VALUES (1)", False, True),
+        ("Delete FROM t", False, True),
+        ("CREATE TABLE t (n)", False, True),
+        ("WITH a AS (SELECT 1) DELETE FROM t", False, False),
+        ("PRAGMA journal_mode", False, False),
+        ("SELECT " + "1" * 5000, True, False),
+        ("?", False, False),
+    ],
+)
+def test_what_a_statement_is_known_to_do(sql, reads, writes):
+    statement = read_statement(sql)
+    assert (statement.reads, statement.writes) == (reads, writes)

@@ -13,6 +13,7 @@ from engine.errors import Place
 from engine.flow import Generation, OneToOne
 from engine.graph.context import Clock, Context, Settings
 from engine.graph.resources import Resources
+from engine.graph.sockets import OwnSockets
 from engine.graph.symbol import Site
 from nodes.network.listener import ListenerSpec, compile_listener
 
@@ -116,6 +117,7 @@ class World:
     def __init__(self):
         self.log = Log()
         self.resources = Resources()
+        self.sockets = OwnSockets()
         self.generation = Generation(1, reporter=lambda process, error: self.reports.append(error))
         self.reports = []
         self.settings = Settings(request_timeout=timedelta(seconds=20))
@@ -130,6 +132,7 @@ class World:
             clock=Clock(),
             resources=self.resources,
             settings=self.settings,
+            sockets=self.sockets,
         )
 
     def listener(self, *, name="web", port=0, **fields):
