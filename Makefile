@@ -4,7 +4,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: help run test lint format type docs bench bench-reload soak clean
+.PHONY: help run test lint format type docs bench bench-reload bench-daemons soak clean
 
 help:
 	@echo "make run     a daemon on the embedded store, with an example flow"
@@ -13,8 +13,9 @@ help:
 	@echo "make type    types"
 	@echo "make format  formats the code"
 	@echo "make docs    the pages that are written by a command"
-	@echo "make bench   benchmarks, beside their floors"
+	@echo "make bench   benchmarks, beside their floors, some twelve minutes; PART=crud for one of them, PART=--list to see all"
 	@echo "make bench-reload  10,000 changes under load, some ten minutes"
+	@echo "make bench-daemons  1,000 changes on three daemons and one MongoDB, and one with 10,000 specs; two minutes"
 	@echo "make soak    many calls, and what they leave behind"
 
 $(BIN)/weir: pyproject.toml
@@ -58,11 +59,15 @@ docs: $(VENV)/dev
 	$(BIN)/python -m docs.generate.cel
 
 bench: $(VENV)/dev
-	$(BIN)/python -m benchmarks --write
+	$(BIN)/python -m benchmarks --write $(PART)
 
 bench-reload: $(VENV)/dev
 	$(BIN)/python -m benchmarks.reload --write
 	$(BIN)/python -m benchmarks.reload --latency --write
+
+bench-daemons: $(VENV)/dev
+	$(BIN)/python -m benchmarks.daemons --write
+	$(BIN)/python -m benchmarks.daemons --size 10000 --write
 
 soak: $(VENV)/dev
 	$(BIN)/python -m benchmarks.soak

@@ -1,7 +1,6 @@
 """RESULTS.md, by section.
 
-Most sections are measured anew by `make bench`. Some take too long for that; they have a target of their own that
-replaces just them, and `make bench` keeps what the last run of that has left.
+Each command replaces the sections that it measures, and keeps all others as the last run has left them.
 """
 
 from __future__ import annotations
@@ -9,11 +8,18 @@ from __future__ import annotations
 import os
 import platform
 import re
+from collections.abc import Sequence
 from datetime import UTC, datetime
+from importlib.metadata import version
 from pathlib import Path
 
 RESULTS = Path(__file__).resolve().parent / "RESULTS.md"
 PICTURES = Path(__file__).resolve().parent / "pictures"
+
+
+def today() -> str:
+    """The day, in UTC."""
+    return f"{datetime.now(UTC):%Y-%m-%d}"
 
 
 def machine() -> str:
@@ -25,8 +31,8 @@ def machine() -> str:
     except OSError:
         pass
     return (
-        f"{datetime.now(UTC):%Y-%m-%d}, {platform.system()} on {os.cpu_count()} cores ({model}), "
-        f"{platform.python_implementation()} {platform.python_version()}, load {os.getloadavg()[0]:.1f} before the run"
+        f"{today()}, {platform.system()} {platform.release()} on {os.cpu_count()} cores ({model}), "
+        f"{platform.python_implementation()} {platform.python_version()}, aiohttp {version('aiohttp')}, load {os.getloadavg()[0]:.1f} before the run"
     )
 
 
@@ -36,14 +42,41 @@ def section_of(report: str, title: str) -> str | None:
     return found[1].strip() if found is not None else None
 
 
-def with_section(report: str, title: str, text: str) -> str:
-    """The report with this section in the place of the one with its title, or else at the end."""
+def with_section(report: str, title: str, text: str, *, first: bool = False) -> str:
+    """The report with this section in the place of the one with its title.
+
+    A new one goes to the end, or in front of all others if it is to be the `first`.
+    """
     section = f"## {title}\n\n{text.strip()}\n"
     found = re.search(rf"^## {re.escape(title)}\n.*?(?=^## |\Z)", report, re.MULTILINE | re.DOTALL)
+    if found is None and first:
+        preface, rest = _apart(report)
+        return f"{preface}\n\n{section}" + (f"\n{rest}" if rest else "")
     if found is None:
         return f"{report.rstrip()}\n\n{section}"
     rest = report[found.end() :]
     return report[: found.start()] + section + (f"\n{rest}" if rest else "")
+
+
+def with_preface(report: str, text: str) -> str:
+    """The report with this text, heading and all, in front of its sections."""
+    rest = _apart(report)[1]
+    return f"{text.strip()}\n" + (f"\n{rest}" if rest else "")
+
+
+def in_order(report: str, titles: Sequence[str]) -> str:
+    """The report with the sections of these titles first, in their order; the others follow as they were."""
+    preface, rest = _apart(report)
+    sections = [text.strip() for text in re.split(r"^(?=## )", rest, flags=re.MULTILINE) if text.strip()]
+    place = {f"## {title}": index for index, title in enumerate(titles)}
+    sections.sort(key=lambda text: place.get(text.partition("\n")[0], len(place)))
+    return "\n\n".join([preface, *sections]) + "\n"
+
+
+def _apart(report: str) -> tuple[str, str]:
+    """What stands in front of the first section, and the sections."""
+    found = re.search(r"^## ", report, re.MULTILINE)
+    return (report.rstrip(), "") if found is None else (report[: found.start()].rstrip(), report[found.start() :])
 
 
 def read_results() -> str:

@@ -2,8 +2,8 @@
 
     python -m benchmarks.reload.child start …
 
-USR1 counts what the daemon knows of by itself, which takes microseconds. USR2 collects garbage and counts objects too;
-that takes some tens of milliseconds, so it is for before and after. Each writes one line of JSON to standard output,
+USR1 counts what the daemon knows of by itself, which takes microseconds. VTALRM, which a daemon has no use for, collects
+garbage and counts objects too; that takes some tens of milliseconds, so it is for before and after. Each writes one line of JSON to standard output,
 which the daemon does not use.
 """
 
@@ -31,7 +31,7 @@ class CountedDaemon(Daemon):
     def __init__(self, *arguments: Any, **options: Any) -> None:
         super().__init__(*arguments, **options)
         signal.signal(signal.SIGUSR1, self._count)
-        signal.signal(signal.SIGUSR2, self._count_all)
+        signal.signal(signal.SIGVTALRM, self._count_all)
 
     def _count(self, _number: int, _frame: FrameType | None) -> None:
         _write(self._known())

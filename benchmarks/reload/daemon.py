@@ -9,7 +9,7 @@ import os
 import signal
 import socket
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, Self
 
@@ -18,6 +18,7 @@ from benchmarks.reload.clients import HOST
 PROJECT = Path(__file__).resolve().parent.parent.parent
 PATIENCE = 60.0
 """Seconds that starting, ending and draining may take."""
+PROGRAM = ("-m", "benchmarks.reload.child")
 FIRST = 20
 """How many lines of the log are shown when the daemon does not start."""
 ADMIN = "listener/admin-listener"
@@ -47,17 +48,29 @@ async def fetch(port: int, path: str) -> bytes:
 
 
 class Daemon:
-    """A daemon on a store of its own in `folder`. `async with` starts it, waits until it serves, and ends it.
+    """A daemon on a store of its own in `folder`, or on the one that `store` names. `async with` starts it, waits until it
+    serves, and ends it.
 
-    `hear` gets every event of its log, from `level` on, but those about asking too early.
+    `hear` gets every event of its log, from `level` on, but those about asking too early. `arguments` are added to its
+    command line, and `program` takes the place of the command.
     """
 
-    def __init__(self, folder: Path, *, level: str, hear: Callable[[Event], None]) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        *,
+        level: str,
+        hear: Callable[[Event], None],
+        store: str | None = None,
+        arguments: Sequence[str] = (),
+        program: Sequence[str] = PROGRAM,
+    ) -> None:
         self.folder = folder
         self.level = level
         self.hear = hear
         self.admin_port = free_port()
-        self.store = f"sqlite:///{folder}/weir.db"
+        self.store = store or f"sqlite:///{folder}/weir.db"
+        self._command = [sys.executable, *program, "start", *arguments]
         self.exit_code: int | None = None
         self._process: asyncio.subprocess.Process | None = None
         self._reading: asyncio.Task[None] | None = None
@@ -77,9 +90,8 @@ class Daemon:
             "WEIR_LOG_FORMAT": "json",
             "PYTHONPATH": str(PROJECT),
         }
-        command = [sys.executable, "-m", "benchmarks.reload.child", "start"]
         self._process = await asyncio.create_subprocess_exec(
-            *command,
+            *self._command,
             cwd=self.folder,
             env=environment,
             stdout=asyncio.subprocess.PIPE,
@@ -96,6 +108,10 @@ class Daemon:
         return self
 
     async def __aexit__(self, *_: object) -> None:
+        await self.end()
+
+    async def end(self) -> None:
+        """End it, as TERM does; one that has ended stays so."""
         assert self._process is not None
         with contextlib.suppress(ProcessLookupError):
             self._process.send_signal(signal.SIGTERM)
@@ -139,6 +155,18 @@ class Daemon:
                 await asyncio.sleep(0.05)
         raise RuntimeError(f"the daemon has ended with {self._process.returncode} before it was ready: {self._first}")
 
+    def pause(self) -> None:
+        """Stop it, as a machine that hangs does; nothing is lost of what comes meanwhile."""
+        self._signal(signal.SIGSTOP)
+
+    def go_on(self) -> None:
+        """End a pause."""
+        self._signal(signal.SIGCONT)
+
+    def _signal(self, number: signal.Signals) -> None:
+        assert self._process is not None
+        self._process.send_signal(number)
+
     # --- looking
 
     async def health(self) -> dict[str, Any]:
@@ -150,7 +178,7 @@ class Daemon:
         """What is alive in it; see :mod:`benchmarks.reload.child`."""
         assert self._process is not None
         assert self._process.stdout is not None
-        self._process.send_signal(signal.SIGUSR2 if objects else signal.SIGUSR1)
+        self._process.send_signal(signal.SIGVTALRM if objects else signal.SIGUSR1)
         async with asyncio.timeout(PATIENCE):
             counts: dict[str, int] = json.loads(await self._process.stdout.readline())
         return counts
