@@ -21,6 +21,7 @@ from engine.graph.forecast import Effect, forecast
 from engine.graph.reconcile import Changes, Report, reconcile
 from engine.graph.resources import Resources
 from engine.graph.scheme import Scheme
+from engine.graph.sockets import OwnSockets, Sockets
 from engine.graph.symbol import Site
 from engine.graph.table import Table
 from engine.loader import Listener, Loader
@@ -40,6 +41,7 @@ class Services:
     limits: Limits = field(default_factory=Limits)
     environment: Mapping[str, Any] = field(default_factory=dict)
     syscalls: Syscalls | None = None
+    sockets: Sockets = field(default_factory=OwnSockets)
     drain: timedelta = timedelta(seconds=8)
 
 
@@ -63,6 +65,7 @@ class Runtime:
             resources=self.resources,
             settings=services.settings,
             syscalls=services.syscalls,
+            sockets=services.sockets,
         )
         self.table = Table(
             namespace,

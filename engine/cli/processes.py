@@ -15,15 +15,19 @@ _MOST = 3
 
 
 def render(processes: Sequence[RunningProcess], *, wide: bool = False) -> list[str]:
-    """The lines of a table, the oldest process first."""
+    """The lines of a table, the oldest process first; with the numbers of the workers, where a daemon has several."""
     header = ["ID", "STATE", "ORIGIN", "AGE"]
+    several = any("worker" in each.form for each in processes)
+    header += ["WORKER"] if several else []
     header += ["GENERATION", "HOPS", "CHILDREN", "PARENT"] if wide else []
-    rows = [_row(each.form, wide=wide) for each in sorted(processes, key=lambda each: -_seconds(each.form))]
+    oldest_first = sorted(processes, key=lambda each: -_seconds(each.form))
+    rows = [_row(each.form, several=several, wide=wide) for each in oldest_first]
     return table.render([*header, "WAITS FOR"], rows)
 
 
-def _row(form: Any, *, wide: bool) -> list[str]:
+def _row(form: Any, *, several: bool, wide: bool) -> list[str]:
     cells = [str(form["id"]), str(form.get("state", "-")), str(form.get("origin") or "-"), _age(_seconds(form))]
+    cells += [str(form.get("worker", "-"))] if several else []
     if wide:
         cells += [str(form.get(name, "-")) for name in ("generation", "hops", "children")]
         cells.append(str(form.get("parent") or "-"))

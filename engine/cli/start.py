@@ -14,6 +14,8 @@ from engine.cli.options import pairs
 from engine.daemon.config import Config, load_config
 from engine.daemon.daemon import Daemon
 from engine.daemon.logs import make_log
+from engine.daemon.supervisor.lines import Lines
+from engine.daemon.supervisor.supervisor import Source, Supervisor
 
 
 @click.command("start")
@@ -39,7 +41,8 @@ def command(
     *,
     watch: bool,
 ) -> int:
-    """Run the daemon until TERM, INT or a Ctrl-C; a second one ends it at once. HUP takes over a new drain_timeout.
+    """Run the daemon until TERM, INT or a Ctrl-C; a second one ends it at once. HUP takes over a new drain_timeout, and
+    a new number of workers where there are several; USR2 replaces these one by one, with the code and config of now.
 
     Specs live in the store: change them with `weir apply`, or through the admin API, and they are live at once.
     """
@@ -62,8 +65,12 @@ def command(
     for warning in loaded.warnings:
         console.warn(warning.message, warning.hint)
     config = loaded.config
-    log = make_log(config.log, environ=os.environ)
+    log = make_log(config.log, stream=Lines(2) if config.workers > 1 else None, environ=os.environ)
     files = Files(console, log, from_specs, from_values, namespace=(config.namespaces or (config.namespace,))[0])
-    daemon = Daemon(config, log, reread=read_config, development=console.debug)
+    daemon: Daemon | Supervisor
+    if config.workers > 1:
+        daemon = Supervisor(config, log, Source(config_file, overrides, console.debug), reread=read_config)
+    else:
+        daemon = Daemon(config, log, reread=read_config, development=console.debug)
     run_loop(daemon.run(first=files.read(), follow=files.follow if watch else None))
     return 130 if daemon.was_interrupted else 0

@@ -14,14 +14,16 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Annotated, Any, Final, Literal
 
-from pydantic import AfterValidator, Field
+from pydantic import AfterValidator, BeforeValidator, Field
 from pydantic_core import PydanticCustomError
 
 from engine.daemon.layers import Loaded as _Loaded
 from engine.daemon.layers import load
+from engine.errors import InvalidError
 from engine.spec.fields import Duration, Size
 from engine.spec.resource import DEFAULT_NAMESPACE
 from engine.spec.schema import NodeSpec
+from engine.store.vault.source import Source
 
 SYSTEM_NAMESPACE: Final = "system"
 """Runs in every daemon, beside what the config names."""
@@ -100,6 +102,26 @@ class StoreSection(Section):
     """
 
 
+def _source(value: str) -> str:
+    try:
+        Source.parse(value)
+    except InvalidError as error:
+        raise _reject(error.reason, error.hint or "") from None
+    return value
+
+
+def _listed(value: Any) -> Any:
+    return [value] if isinstance(value, str) else value
+
+
+class ValuesSection(Section):
+    key: Annotated[tuple[Annotated[str, AfterValidator(_source)], ...], BeforeValidator(_listed)] = ()
+    """Where the key is kept that values are sealed with: file:/path, env:NAME, or credential:NAME (of systemd).
+
+    One, or a list: the first seals, all of them open. Without one a SQLite store makes its own, in a file beside it.
+    """
+
+
 class AdminSection(Section):
     listen: Annotated[str, AfterValidator(_listen)] = "127.0.0.1:8585"
     """The address of the admin API and of /livez and /readyz: host:port, or off."""
@@ -122,6 +144,9 @@ class LimitsSection(Section):
 
     loop_budget: Duration = timedelta(milliseconds=10)
     """How long inline work may go on before it yields."""
+
+    hang: Duration = timedelta(seconds=30)
+    """How long a worker may give no sign of life, after which it is killed and replaced."""
 
 
 class JavascriptSection(Section):
@@ -170,6 +195,7 @@ class Config(Section):
     namespaces: tuple[Annotated[str, AfterValidator(_namespace)], ...] = ()
     """Several namespaces, instead of `namespace`."""
 
+    values: ValuesSection = ValuesSection()
     environment: dict[str, Any] = Field(default_factory=dict)
     """Names for `env` entries that name no value, as `--env`."""
 
@@ -196,8 +222,11 @@ class Config(Section):
     def unsupported(self) -> list[str]:
         """A sentence for each value that this version cannot honour; a daemon with one must not start."""
         refused = []
-        if self.workers > 1:
-            refused.append(f"`workers` is {self.workers}, and this version runs one process: set it to 1")
+        if self.workers > 1 and self.store.url.partition("://")[0].lower() == "memory":
+            refused.append(
+                f"`workers` is {self.workers} and `store.url` is {self.store.url}, of which each worker would have one of "
+                "its own: use sqlite:///PATH or mongodb://…, or one worker"
+            )
         if self.admin.tokens is not None:
             refused.append("`admin.tokens` is set, and this version has no tokens: leave it empty")
         address = self.admin.address

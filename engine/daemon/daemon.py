@@ -17,31 +17,32 @@ import os
 import signal
 from collections.abc import Callable, Coroutine, Iterable, Mapping, Sequence
 from contextlib import AsyncExitStack
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from time import monotonic
-from typing import Any
+from typing import Any, Protocol
 
 from engine.daemon.beacon import Beacon
 from engine.daemon.config import SYSTEM_NAMESPACE, Config
+from engine.daemon.keys import make_store
 from engine.daemon.languages import make_languages
 from engine.daemon.logs import Log
 from engine.daemon.operations import Operations
 from engine.daemon.system import LISTENER, system_environment, system_specs
 from engine.daemon.trials import Trials
-from engine.errors import InvalidError, WeirError
+from engine.errors import Code, ErrorValue, InvalidError, WeirError
 from engine.flow import Limits, Process
 from engine.graph.context import Settings
 from engine.graph.forecast import Effect
 from engine.graph.intake import Changes
 from engine.graph.reconcile import Report
 from engine.graph.scheme import Scheme
+from engine.graph.sockets import OwnSockets, Sockets
 from engine.language.registry import Languages
 from engine.runtime import Runtime, Services
 from engine.spec.model import Spec
 from engine.store.protocol import Store, Write
 from engine.store.shown import shown
-from engine.store.url import open_store
 
 RELOADABLE = ("drain_timeout",)
 """Keys that HUP takes over; the others need a restart."""
@@ -63,11 +64,69 @@ Follow = Callable[[Store], Coroutine[Any, Any, None]]
 """Something that goes on beside the daemon and writes to its store."""
 
 
+@dataclass(frozen=True, slots=True)
+class Events:
+    """What the log calls the life of a daemon, or of one worker of it."""
+
+    started: str
+    draining: str
+    ending_now: str
+    ended: str
+
+
+DAEMON = Events("daemon.started", "daemon.draining", "daemon.ending_now", "daemon.ended")
+WORKER = Events("worker.started", "worker.draining", "worker.ending_now", "worker.ended")
+
+
+class Supervision(Protocol):
+    """The supervisor of a daemon that is one worker of several, and through it the siblings."""
+
+    @property
+    def slot(self) -> int:
+        """The number of this worker."""
+        ...
+
+    @property
+    def sockets(self) -> Sockets:
+        """Where its listening sockets come from."""
+        ...
+
+    def ready(self, instances: Sequence[str]) -> None:
+        """This worker serves; `instances` are the ids of its rows in the store."""
+        ...
+
+    async def siblings(self) -> Sequence[Mapping[str, Any]]:
+        """How all workers are: `number`, `pid` and `state` of each. Raises WeirError when the supervisor is gone."""
+        ...
+
+    async def gather(self, what: str, argument: str | None = None) -> Sequence[Mapping[str, Any]]:
+        """What all others answer: `worker`, `pid` and `answer`, which is missing if none came. Raises WeirError likewise."""
+        ...
+
+
+async def prepare(store: Store, log: Log, first: Sequence[Write]) -> Trials:
+    """What comes before anything is served: trials that are over go back, and then what the files say is written."""
+    trials = Trials(store, log)
+    await trials.look()
+    if first:
+        await store.apply(first, author="weir start", message="from files")
+    return trials
+
+
 class Daemon:
-    """One daemon. `reread` gives the config as it is now, for HUP."""
+    """One daemon. `reread` gives the config as it is now, for HUP.
+
+    One that is a worker has a `supervision`. Then signals are not its own affair, but its supervisor's.
+    """
 
     def __init__(
-        self, config: Config, log: Log, *, reread: Callable[[], Config] | None = None, development: bool = False
+        self,
+        config: Config,
+        log: Log,
+        *,
+        reread: Callable[[], Config] | None = None,
+        development: bool = False,
+        supervision: Supervision | None = None,
     ) -> None:
         self.config = config
         self.log = log
@@ -76,13 +135,18 @@ class Daemon:
         """Set when every runtime has published its first generation."""
         self._reread = reread
         self._development = development
+        self._supervision = supervision
+        self._events = DAEMON if supervision is None else WORKER
         self._ending = asyncio.Event()
         self._signals = 0
         self._builtin: list[Spec] = []
         self._closing: asyncio.Task[None] | None = None
 
-    async def run(self, *, first: Sequence[Write] = (), follow: Follow | None = None) -> None:
+    async def run(
+        self, *, first: Sequence[Write] = (), follow: Follow | None = None, stale: Sequence[str] = ()
+    ) -> None:
         """Serve until told to end. `first` is written to the store before anything is loaded; `follow` runs beside it.
+        `stale` are rows of instances to take away, which a daemon that was killed has left.
 
         Raises :class:`~engine.errors.WeirError` when it cannot start.
         """
@@ -90,25 +154,33 @@ class Daemon:
         if refused:
             raise InvalidError("; ".join(refused))
         async with AsyncExitStack() as stack:
-            store = open_store(self.config.store.url)
+            store = make_store(self.config, self.log)
             await stack.enter_async_context(store)
             languages = make_languages(self.config)
             stack.callback(languages.close)
-            trials = Trials(store, self.log)
-            await trials.look()  # what is over goes back before anything is served, and before what the files say
-            if first:
-                await store.apply(first, author="weir start", message="from files")
+            trials = await prepare(store, self.log, first)
+            for id in stale:
+                await store.remove_instance(id)
             self._make_runtimes(store, languages, trials)
             await self._serve(store, trials, follow)
-        self.log.info("daemon.ended")
+        self.log.info(self._events.ended)
+
+    def drain(self) -> None:
+        """Drain and end. However often it is called, it ends no sooner."""
+        self._ending.set()
 
     def end(self) -> None:
         """Drain and end, as TERM does; called again, end at once."""
         self._signals += 1
         if self._signals == 1:
-            self._ending.set()
-            return
-        self.log.warning("daemon.ending_now")
+            self.drain()
+        else:
+            self.end_now()
+
+    def end_now(self) -> None:
+        """End at once: cancel what runs."""
+        self.drain()
+        self.log.warning(self._events.ending_now)
         if self._closing is not None:
             self._closing.cancel()
         asyncio.get_running_loop().call_later(AT_ONCE, os._exit, 130)
@@ -123,6 +195,23 @@ class Daemon:
     def processes(self) -> Iterable[Process]:
         """Every live process of every namespace."""
         return [process for runtime in self.runtimes.values() for process in runtime.table.processes()]
+
+    def cancel(self, id: str) -> dict[str, Any] | None:
+        """Cancel a process, as the operator wishes; its statistics, or None if there is no such process here."""
+        for process in self.processes():
+            if process.id == id:
+                process.cancel(ErrorValue(Code.CANCELLED.title, Code.CANCELLED, (ErrorValue("by the operator"),)))
+                return process.statistics()
+        return None
+
+    async def elsewhere(self, what: str, argument: str | None = None) -> Sequence[Mapping[str, Any]]:
+        """What the other workers answer: see :meth:`Supervision.gather`. Nothing, where there are none."""
+        return await self._supervision.gather(what, argument) if self._supervision is not None else ()
+
+    @property
+    def worker(self) -> int | None:
+        """The number of this worker, None where it is the only one."""
+        return self._supervision.slot if self._supervision is not None else None
 
     def builtin(self) -> Sequence[Spec]:
         """The specs that come with the package."""
@@ -154,7 +243,18 @@ class Daemon:
                 ],
             }
         ready = self.started.is_set() and not self._ending.is_set()
-        return {"ready": ready, "draining": self._ending.is_set(), "namespaces": namespaces}
+        workers = await self._tell_workers()
+        return {"ready": ready, "draining": self._ending.is_set(), **workers, "namespaces": namespaces}
+
+    async def _tell_workers(self) -> dict[str, Any]:
+        """Which worker this is, and how all are; nothing, where there is but one."""
+        if self._supervision is None:
+            return {}
+        form: dict[str, Any] = {"worker": {"number": self._supervision.slot, "pid": os.getpid()}}
+        try:
+            return {**form, "workers": await self._supervision.siblings()}
+        except WeirError as error:
+            return {**form, "workers": [], "supervisor": error.value.text}
 
     # --- parts of run
 
@@ -169,6 +269,7 @@ class Daemon:
             request_timeout=config.limits.process_timeout or timedelta(seconds=60),
             process_timeout=config.limits.process_timeout,
             development=self._development,
+            access_log=config.log.level in ("debug", "info"),
         )
         services = Services(
             scheme=scheme,
@@ -179,6 +280,7 @@ class Daemon:
             environment=config.environment,
             syscalls=Operations(store, scheme, languages, self, trials=trials),
             drain=config.drain_timeout,
+            sockets=self._supervision.sockets if self._supervision is not None else OwnSockets(),
         )
         system = replace(services, environment={**config.environment, **system_environment(config)})
         for namespace in config.served:
@@ -187,7 +289,7 @@ class Daemon:
 
     async def _serve(self, store: Store, trials: Trials, follow: Follow | None) -> None:
         began = monotonic()
-        beacon = Beacon(store, list(self.runtimes.values()), self.log)
+        beacon = Beacon(store, list(self.runtimes.values()), self.log, worker=self.worker)
 
         async def plan_done(report: Report) -> None:
             await beacon.plan_done(report)
@@ -201,8 +303,8 @@ class Daemon:
             )
             for namespace, runtime in self.runtimes.items()
         ]
-        for name, handler in ((signal.SIGTERM, self.end), (signal.SIGINT, self.end), (signal.SIGHUP, self._reload)):
-            asyncio.get_running_loop().add_signal_handler(name, handler)
+        if self._supervision is None:
+            self._listen_to_signals()
         ending = asyncio.ensure_future(self._ending.wait())
         ready = asyncio.ensure_future(asyncio.wait([asyncio.ensure_future(each.ready.wait()) for each in loaders]))
         beside = [asyncio.ensure_future(beacon.run()), asyncio.ensure_future(trials.run())]
@@ -216,8 +318,10 @@ class Daemon:
                 self.started.set()
                 settle_memory()
                 self._announce(monotonic() - began)
+                if self._supervision is not None:
+                    self._supervision.ready(beacon.ids)
             await asyncio.wait([ending])
-            self.log.info("daemon.draining", processes=len(list(self.processes())))
+            self.log.info(self._events.draining, processes=len(list(self.processes())))
         finally:
             for task in (ready, ending):
                 task.cancel()
@@ -241,17 +345,32 @@ class Daemon:
                 if isinstance(outcome, Exception):
                     self.log.error("runtime.close_failed", namespace=runtime.namespace, exc_info=outcome)
 
+    def _listen_to_signals(self) -> None:
+        loop = asyncio.get_running_loop()
+        handlers = (
+            (signal.SIGTERM, self.end),
+            (signal.SIGINT, self.end),
+            (signal.SIGHUP, self.reload),
+            (signal.SIGUSR2, self._tell_that_it_is_alone),
+        )
+        for name, handler in handlers:
+            loop.add_signal_handler(name, handler)
+
+    def _tell_that_it_is_alone(self) -> None:
+        """USR2 replaces workers one by one; unheeded it would end the process."""
+        self.log.warning("signal.ignored", signal="SIGUSR2", reason="it replaces workers, and `workers` is 1")
+
     def _announce(self, seconds: float) -> None:
         address = self.config.admin.address
         self.log.info(
-            "daemon.started",
+            self._events.started,
             store=shown(self.config.store.url),
             namespaces=list(self.runtimes),
             admin=f"http://{address}" if address is not None else "off",
             seconds=round(seconds, 3),
         )
 
-    def _reload(self) -> None:
+    def reload(self) -> None:
         """Read the config again; what cannot change while it runs is refused by name."""
         if self._reread is None:
             return

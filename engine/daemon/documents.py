@@ -13,11 +13,12 @@ from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import Any, Generic, Protocol, TypeVar
 
-from engine.daemon.requests import Items, Selection, shown, shown_outcome, tried
+from engine.daemon.requests import Items, Selection, shown_outcome, tried
 from engine.errors import ConflictError, Diagnostic, DiagnosticsError, InvalidError, NotFoundError
 from engine.graph.forecast import Effect
 from engine.spec.model import DEFAULT_NAMESPACE, Spec, Value, merge_patch
 from engine.store.protocol import Applied, Outcome, Page, Query, Store, Write
+from engine.store.shown import document_of
 
 ATTEMPTS = 5
 """How often a write that names no revision is tried against somebody who writes at the same time."""
@@ -36,15 +37,19 @@ class Foresee(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Kind(Generic[ItemT]):
-    """What specs and values do not have in common. `check` raises all that is wrong with items before they are written."""
+    """What specs and values do not have in common. `check` raises all that is wrong with items before they are written.
+
+    `secret` tells that what they say is hidden unless somebody asks for it.
+    """
 
     what: str
     read: Callable[[Query], Awaitable[Page[ItemT]]]
     parse: Callable[[Mapping[str, Any]], ItemT]
     put: Callable[[ItemT, int | None, bool], Write]
-    delete: Callable[[ItemT], Write]
+    delete: Callable[[Spec | Value], Write]
     drop: Callable[[str, int | None], Write]
     check: Callable[[Sequence[ItemT]], Awaitable[None]]
+    secret: bool = False
 
 
 class Documents(Generic[ItemT]):
@@ -116,9 +121,9 @@ class Documents(Generic[ItemT]):
 
     async def read(self, payload: Any, namespace: str) -> Any:
         """List: a plain list, or with `limit` or `continue` a page of it."""
-        selection = Selection.to_read(payload, namespace)
+        selection = Selection.to_read(payload, namespace, secret=self._kind.secret)
         page = await self._kind.read(selection.query)
-        listed = [shown(subject) for subject in page]
+        listed = [document_of(subject, reveal=selection.reveal) for subject in page]
         return {"items": listed, "continue": page.after} if selection.paged else listed
 
     async def delete(self, payload: Any, namespace: str) -> Any:
@@ -127,7 +132,8 @@ class Documents(Generic[ItemT]):
         condition = selection.condition
 
         async def attempt() -> Any:
-            found = await self._kind.read(selection.query)
+            there: Page[ItemT] = await self._kind.read(selection.query)
+            found: list[Spec | Value] = [*there, *there.broken]  # what cannot be opened can be deleted
             if condition.given:
                 if len(found) > 1:
                     raise InvalidError(f"If-Match goes with exactly one item, and {len(found)} are meant")
@@ -136,7 +142,7 @@ class Documents(Generic[ItemT]):
             if selection.dry_run:
                 return await self._try(writes)
             applied = await write(self._store, writes, selection.message, trial=selection.trial)
-            gone = [shown(subject) for subject in found]
+            gone = [document_of(subject) for subject in found]
             return gone if selection.trial is None else tried(gone, applied.trial)
 
         return await retrying(attempt, or_gone=True)

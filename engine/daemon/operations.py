@@ -12,9 +12,9 @@ from typing import Any, Protocol
 
 from engine.daemon.documents import AUTHOR, Documents, Kind, retrying, write
 from engine.daemon.outlook import changes_of, imagined
-from engine.daemon.requests import MAX_PAGE, Reference, read_namespace, read_trial, shown, shown_outcome
+from engine.daemon.requests import MAX_PAGE, Reference, read_namespace, read_trial, shown_outcome
 from engine.daemon.trials import Trials
-from engine.errors import Code, DiagnosticsError, ErrorValue, InvalidError, NotFoundError
+from engine.errors import DiagnosticsError, InvalidError, NotFoundError, UnavailableError
 from engine.flow import Process
 from engine.graph.check import check_specs
 from engine.graph.context import Languages
@@ -25,6 +25,7 @@ from engine.graph.warming import warm_up
 from engine.spec.model import Spec, Value, parse_spec, parse_value
 from engine.store.protocol import DeleteSpec, DeleteValue, HistoryEntry, Outcome, PutSpec, PutValue, Query, Store
 from engine.store.rollback import Rollback, choose
+from engine.store.shown import document_of
 from engine.store.trial import TAKEN_BACK
 
 
@@ -36,6 +37,11 @@ class Host(Protocol):
     def runs(self, namespace: str) -> bool: ...
     async def forecast(self, namespace: str, changes: Changes) -> Sequence[Effect]: ...
     async def health(self) -> Mapping[str, Any]: ...
+    def cancel(self, id: str) -> dict[str, Any] | None: ...
+    async def elsewhere(self, what: str, argument: str | None = None) -> Sequence[Mapping[str, Any]]: ...
+
+    @property
+    def worker(self) -> int | None: ...
 
 
 class Operations:
@@ -64,6 +70,7 @@ class Operations:
             delete=lambda value: DeleteValue(id=value.id, namespace=value.namespace, expect=value.revision),
             drop=lambda known, expect: DeleteValue(id=known, expect=expect),
             check=_check_nothing,
+            secret=True,
         )
         self._operations: dict[str, Callable[[Any, str], Awaitable[Any]]] = {
             **_named("nodes", Documents(specs, store, self._foresee)),
@@ -89,16 +96,38 @@ class Operations:
         return [instance.to_json() for instance in await self._store.instances(read_namespace(payload))]
 
     async def _read_processes(self, _payload: Any, _namespace: str) -> Any:
-        return [process.statistics() for process in self._host.processes()]
+        """Those of all workers. A worker that does not answer has a row that says so, instead of its processes."""
+        found = [process.statistics() for process in self._host.processes()]
+        if self._host.worker is None:
+            return found
+        rows = [{**each, "worker": self._host.worker} for each in found]
+        for other in await self._host.elsewhere("processes"):
+            number = other["worker"]
+            if "answer" in other:
+                rows += [{**each, "worker": number} for each in other["answer"]]
+            else:
+                origin = f"worker {number} (pid {other['pid']}) does not answer"
+                rows.append(
+                    {"id": f"worker/{number}", "worker": number, "state": "silent", "origin": origin, "waits": []}
+                )
+        return rows
 
     async def _cancel_process(self, payload: Any, _namespace: str) -> Any:
         wanted = payload.get("id") if isinstance(payload, Mapping) else payload
         if not isinstance(wanted, str):
             raise InvalidError("the id of a process is needed")
-        for process in self._host.processes():
-            if process.id == wanted:
-                process.cancel(ErrorValue(Code.CANCELLED.title, Code.CANCELLED, (ErrorValue("by the operator"),)))
-                return process.statistics()
+        cancelled = self._host.cancel(wanted)
+        if cancelled is not None:
+            return cancelled
+        others = await self._host.elsewhere("cancel", wanted)
+        for other in others:
+            if other.get("answer") is not None:
+                return {**other["answer"], "worker": other["worker"]}
+        silent = [str(other["worker"]) for other in others if "answer" not in other]
+        if silent:
+            raise UnavailableError(
+                f"no process has the id {wanted}, as far as workers answer; silent: {', '.join(silent)}"
+            )
         raise NotFoundError(f"no process has the id {wanted}")
 
     async def _read_health(self, _payload: Any, _namespace: str) -> Any:
@@ -129,7 +158,7 @@ class Operations:
             await self._check([put.spec])
             [outcome] = await write(self._store, [put], message or way.reason)
             assert outcome.spec is not None
-            return shown(outcome.spec)
+            return document_of(outcome.spec)
 
         return await retrying(attempt)
 

@@ -50,5 +50,6 @@ async def imagined(
     """
     everything = Query(namespaces=(namespace,))
     specs, values = await store.specs(everything), await store.values(everything)
-    table = await imagine(namespace, checking_compiler(scheme, languages), specs, values)
+    known = [*values, *values.broken]
+    table = await imagine(namespace, checking_compiler(scheme, languages), specs, known)
     return await forecast(table, changes)

@@ -5,9 +5,11 @@ or in a map beside what else there is to say:
 
     {"items": [...], "if_match": '"12"', "if_none_match": "*", "message": "why", "outcomes": true, "dry_run": true,
      "confirm": "60s"}                                                                               create, update, apply
-    {"filter": [...], "limit": 100, "continue": TOKEN}                                               read
+    {"filter": [...], "limit": 100, "continue": TOKEN, "reveal": true}                               read
     {"filter": [...], "if_match": '"12"', "message": "why", "everything": false, "dry_run": true,
      "confirm": "60s"}                                                                               delete
+
+The data of values is hidden in every answer, `***`; only reading them with `reveal` shows it.
 
 With `confirm` specs are written on trial (:mod:`engine.store.trial`), and the answer is
 `{"items": [...], "trial": {...}}`: what it would have been otherwise, always as a list, and the trial, null if nothing
@@ -30,10 +32,10 @@ from typing import Any, Final
 from engine.daemon.parameters import FILTER, Parameters, read_duration, read_flag, read_whole
 from engine.daemon.precondition import NO_CONDITION, Precondition
 from engine.errors import InvalidError
-from engine.spec.model import Spec, Value
 from engine.store.protocol import Applied, Example, Outcome, Query, Trial
 from engine.store.query import check_text
 from engine.store.record import MAX_DEPTH
+from engine.store.shown import document_of
 from engine.store.trial import check_length
 
 MAX_PAGE: Final = 10_000
@@ -108,7 +110,7 @@ class Items:
                 continue
             subject = each.spec if each.spec is not None else each.value
             assert subject is not None, "what was put is there"
-            written.append(shown_outcome(each) if self.outcomes else shown(subject))
+            written.append(shown_outcome(each) if self.outcomes else document_of(subject))
         if self.trial is not None:
             return tried(written, applied.trial)
         return written[0] if self.single else written
@@ -116,7 +118,10 @@ class Items:
 
 @dataclass(frozen=True, slots=True)
 class Selection:
-    """Which documents an operation is about. `paged` tells that a page, not a bare list, is wanted."""
+    """Which documents an operation is about.
+
+    `paged` tells that a page, not a bare list, is wanted, and `reveal` that the data of values is to be shown.
+    """
 
     query: Query
     paged: bool = False
@@ -124,14 +129,19 @@ class Selection:
     message: str | None = None
     dry_run: bool = False
     trial: timedelta | None = None
+    reveal: bool = False
 
     @classmethod
-    def to_read(cls, payload: Any, namespace: str) -> Selection:
-        """Read a filter. Without one it means every namespace but `namespace`, in which the flow itself runs."""
-        if not _is_envelope(payload, _READ):
+    def to_read(cls, payload: Any, namespace: str, *, secret: bool = False) -> Selection:
+        """Read a filter. Without one it means every namespace but `namespace`, in which the flow itself runs.
+
+        `secret` tells that there is something to reveal.
+        """
+        fields = (*_READ, "reveal") if secret else _READ
+        if not _is_envelope(payload, fields):
             return cls(Query(except_namespace=namespace) if payload is None else Query(matches=_examples(payload)))
-        _only(payload, _READ)
-        query = Parameters(payload.get("query"), (*FILTER, "limit", "continue"))
+        _only(payload, fields)
+        query = Parameters(payload.get("query"), (*FILTER, *fields[2:]))
         matches = _filter(payload, query)
         limit = read_whole(_either(payload, query, "limit"), "limit")
         after = _text(_either(payload, query, "continue"), "continue")
@@ -144,6 +154,7 @@ class Selection:
                 after=after,
             ),
             paged,
+            reveal=secret and (read_flag(_either(payload, query, "reveal"), "reveal") or False),
         )
 
     @classmethod
@@ -248,15 +259,8 @@ def tried(items: Sequence[Any], trial: Trial | None) -> dict[str, Any]:
 def shown_outcome(outcome: Outcome) -> dict[str, Any]:
     """What became of one document, and how it is now, or was before it was deleted."""
     subject = outcome.spec if outcome.spec is not None else outcome.value
-    item = shown(subject) if subject is not None else {"id": outcome.id, "namespace": outcome.namespace}
+    item = document_of(subject) if subject is not None else {"id": outcome.id, "namespace": outcome.namespace}
     return {"action": outcome.action, "item": item}
-
-
-def shown(subject: Spec | Value) -> dict[str, Any]:
-    """A spec or value as everybody sees it: what was written, with id, namespace and revision."""
-    rest = {key: value for key, value in subject.document.items() if key not in ("id", "namespace", "revision")}
-    form: dict[str, Any] = {"id": subject.id, "namespace": subject.namespace}
-    return {**form, **rest, "revision": subject.revision}
 
 
 def _is_deep(document: Any) -> bool:

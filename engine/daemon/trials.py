@@ -6,13 +6,14 @@ store; a daemon that was killed takes back what is over as soon as it starts aga
 moment, the store lets one of them (:meth:`engine.store.protocol.Store.revert`).
 
 The keeper hears of changes from the loaders, and looks now and then by itself: for trials of namespaces that nobody here
-runs, and for a clock that was set. A store that cannot be reached is tried again, at longer and longer intervals.
+runs, and for a clock that was set. What is over is told by the store's clock, which has set the deadline. A store that cannot be reached is tried again, at longer and longer intervals.
 """
 
 from __future__ import annotations
 
 import asyncio
 from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from engine.errors import ErrorValue, NotFoundError
@@ -42,6 +43,8 @@ class Trials:
         self._log = log
         self._clock = clock or Clock()
         self._known: Mapping[str, Trial] = {}
+        self._time = datetime.min.replace(tzinfo=UTC)
+        self._told_at = 0.0
         self._news = asyncio.Event()
         self._turn = asyncio.Lock()
         self._told: dict[str | None, str] = {}
@@ -69,12 +72,13 @@ class Trials:
         async with self._turn:
             try:
                 running = {trial.id: trial for trial in await self._store.trials()}
+                now = await self._store.now()
             except Exception as error:
                 self._fail(None, error)
                 return False
             self._told.pop(None, None)
             self._compare(running)
-            now = self._clock.now()
+            self._time, self._told_at = now, self._clock.monotonic()
             over = [trial for trial in running.values() if trial.deadline <= now]
             done = [await self._take_back(trial) for trial in over]
             return all(done)
@@ -151,7 +155,7 @@ class Trials:
 
     def _until_next(self) -> float:
         """Seconds until there is something to do, or at most :data:`LOOK`."""
-        now = self._clock.now()
+        now = self._time + timedelta(seconds=self._clock.monotonic() - self._told_at)
         left = [(trial.deadline - now).total_seconds() for trial in self._known.values()]
         return max(0.0, min([LOOK, *left]))
 

@@ -115,52 +115,62 @@ class Lane:
         unwind(stack, self.exchange.process)
 
     async def _run(self) -> None:
-        exchange = self.exchange
-        process = exchange.process
-        limits = process.generation.limits
+        # The frame of a coroutine that waits takes memory for each of its names and for the longest of its calls. What is
+        # not needed across an await is therefore in a method.
+        process = self.exchange.process
         awaits, hops, began = 0, process.hops, perf_counter()
-        more: Lane | None = self
-        while more is not None and not exchange.is_aborted():
-            to: InPort | OutPort | None = None
+        goes_on = True
+        while goes_on:
             value: Payload = None
             error: BaseException | None = None
             if self.wait is _PAUSE:
                 await asyncio.sleep(0)
                 awaits, hops, began = 0, process.hops, perf_counter()
-                to, value = self.port, self.value
-            elif self.wait is _READY:
-                to, value = self.port, self.value
-            else:
+            elif self.wait is not _READY:
                 try:
                     value = await self.awaitable
                 except asyncio.CancelledError as cancelled:
                     # In a process that nobody cancels it is somebody else's, and an error like any other.
-                    if exchange.aborted is not None or is_being_cancelled():
+                    if self.exchange.aborted is not None or is_being_cancelled():
                         raise
                     error = cancelled
                 except Exception as exc:
                     error = exc
                 self.awaitable = None
-                if self.wait is _TURN:
-                    assert self.port is not None
-                    to = self.port.out
-                    if error is not None:
-                        value, to, error = failure(error, self.port), self.port.error, None
-                    reader, self.reader = self.reader, None
-                    if reader is not None:
-                        reader.release()
                 awaits += 1
-                if awaits >= AWAITS or process.hops - hops >= SLICE or perf_counter() - began > limits.loop_budget:
+                if awaits >= AWAITS or process.hops - hops >= SLICE or self._is_late(began):
                     await asyncio.sleep(0)
                     awaits, hops, began = 0, process.hops, perf_counter()
-            if exchange.aborted is not None:
-                return
-            if process.hops > limits.hops:
-                exchange.abort(ErrorValue("too many hops", Code.LIMIT, hint=_HOPS_HINT))
-                return
-            stack, opened, held = self.stack, self.opened, self.reader
-            self.stack, self.opened, self.reader, self.value = [], [], None, None
-            more = walk(exchange, stack, self, opened, to, value, error=error, held=held)
+            goes_on = self._go_on(value, error)
+
+    def _is_late(self, began: float) -> bool:
+        """Whether the event loop must have its turn."""
+        return perf_counter() - began > self.exchange.process.generation.limits.loop_budget
+
+    def _go_on(self, value: Payload, error: BaseException | None) -> bool:
+        """Walk on with what the awaitable has given; whether this lane has something to wait for again."""
+        exchange = self.exchange
+        to: InPort | OutPort | None = None
+        if self.wait is _PAUSE or self.wait is _READY:
+            to, value = self.port, self.value
+        elif self.wait is _TURN:
+            assert self.port is not None
+            to = self.port.out
+            if error is not None:
+                value, to, error = failure(error, self.port), self.port.error, None
+            reader, self.reader = self.reader, None
+            if reader is not None:
+                reader.release()
+        if exchange.is_aborted():
+            return False
+        process = exchange.process
+        if process.hops > process.generation.limits.hops:
+            exchange.abort(ErrorValue("too many hops", Code.LIMIT, hint=_HOPS_HINT))
+            return False
+        stack, opened, held = self.stack, self.opened, self.reader
+        self.stack, self.opened, self.reader, self.value = [], [], None, None
+        more = walk(exchange, stack, self, opened, to, value, error=error, held=held)
+        return more is not None and not exchange.is_aborted()
 
     def _over(self, task: asyncio.Task[None]) -> None:
         exchange = self.exchange

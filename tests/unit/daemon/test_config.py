@@ -50,6 +50,7 @@ def test_defaults_are_those_of_the_documentation(load):
     config = load().config
     assert dict(config.keys()) == {
         "store.url": "sqlite:////home/me/.local/share/weir/weir.db",
+        "values.key": (),
         "namespace": "default",
         "namespaces": (),
         "environment": {},
@@ -60,6 +61,7 @@ def test_defaults_are_those_of_the_documentation(load):
         "limits.body": 8 * 1024 * 1024,
         "limits.process_timeout": None,
         "limits.loop_budget": timedelta(milliseconds=10),
+        "limits.hang": timedelta(seconds=30),
         "javascript.engine": "auto",
         "javascript.isolation": "auto",
         "javascript.timeout": timedelta(seconds=1),
@@ -151,6 +153,7 @@ def test_every_key_has_a_variable(load, path):
         "body": "1KB",
         "process_timeout": "5s",
         "loop_budget": "1ms",
+        "hang": "5s",
         "engine": "v8",
         "isolation": "thread",
         "timeout": "2s",
@@ -159,6 +162,7 @@ def test_every_key_has_a_variable(load, path):
         "isolates": "2",
         "result": "1MiB",
         "python": "on",
+        "key": "env:SECRET, file:/k",
         "level": "debug",
         "format": "json",
         "plugins": "a,b",
@@ -306,7 +310,7 @@ def test_unknown_variables_are_warnings(load):
 @pytest.mark.parametrize(
     ("text", "sentence"),
     [
-        ("workers: 2", "`workers` is 2"),
+        ("workers: 2\nstore: {url: 'MEMORY://'}", "`workers` is 2 and `store.url` is MEMORY://"),
         ("admin: {tokens: /t}", "`admin.tokens` is set"),
         ("admin: {listen: '0.0.0.0:1'}", "`admin.listen` is 0.0.0.0:1"),
         ("admin: {listen: 'example.org:1'}", "`admin.listen` is example.org:1"),
@@ -359,3 +363,32 @@ def test_bad_addresses(text):
 
 def test_changed_names_the_keys(load):
     assert load("log: {level: debug}\nworkers: 2").config.changed(load().config) == ["workers", "log.level"]
+
+
+# --- keys for values
+
+
+@pytest.mark.parametrize(
+    ("text", "keys"),
+    [
+        ("values: {key: 'file:/k'}", ("file:/k",)),
+        ("values: {key: ['credential:new', 'env:OLD']}", ("credential:new", "env:OLD")),
+        ("values: {key: }", ()),
+    ],
+)
+def test_keys_for_values(load, text, keys):
+    assert load(text).config.values.key == keys
+
+
+def test_a_key_itself_is_refused_and_not_quoted(problems):
+    secret = "c2VjcmV0LWtleS1vZi1zb21lYm9keS13aG8tZXJyZWQ="
+    [(rule, place, message, hint)] = problems(f"values:\n  key: ['env:K', '{secret}']\n")
+    assert (rule, place) == ("wrong-type", "c.yaml:2:18")
+    assert message == "`values.key[1]` is not where a key is kept"
+    assert (
+        hint
+        == "write file:/path/of/a/file, env:NAME of a variable, or credential:NAME (of systemd); never the key itself"
+    )
+    [(_, place, message, _)] = problems(environ={"WEIR_VALUES_KEY": secret})
+    assert place == "WEIR_VALUES_KEY"
+    assert secret not in message

@@ -39,6 +39,7 @@ class Values:
             delete=lambda value: DeleteValue(id=value.id, namespace=value.namespace, expect=value.revision),
             drop=lambda known, expect: DeleteValue(id=known, expect=expect),
             check=self.check,
+            secret=True,
         )
         self.documents = Documents(kind, store, self.foresee)
 
@@ -73,7 +74,8 @@ async def test_a_patch_that_loses_a_race_is_made_again(values):
     await values.store.apply([put({"a": 1})])
     values.others = [put({"a": 2, "b": 2}), put({"a": 3, "b": 3})]
     answer = await values.documents.update({"name": "v", "data": {"a": 9}}, "n")
-    assert answer["data"] == {"a": 9, "b": 3}
+    assert answer["data"] == "***"
+    assert await values.data() == {"v": {"a": 9, "b": 3}}
 
 
 async def test_a_patch_that_names_its_revision_is_a_conflict(values):
@@ -128,7 +130,8 @@ async def test_a_deletion_that_loses_a_race_is_made_again(values, other):
 
 async def test_put_takes_whatever_is_there(values):
     await values.store.apply([put(1)])
-    assert (await values.documents.apply({"name": "v", "data": 9}, "n"))["data"] == 9
+    assert (await values.documents.apply({"name": "v", "data": 9}, "n"))["revision"] == 2
+    assert await values.data() == {"v": 9}
     with pytest.raises(ConflictError, match="revision 1"):
         await values.documents.apply({"name": "v", "data": 10, "revision": 1}, "n")
 
@@ -302,3 +305,36 @@ async def test_what_cannot_run_beside_what_runs_is_refused_and_nothing_is_writte
         await values.documents.apply([{"name": "v", "data": 1}, {"name": "w", "data": 2}], "n")
     assert [(each.path, each.message) for each in caught.value.diagnostics] == [((1, "port"), found.message)]
     assert list(await values.store.values()) == []
+
+
+# --- what is hidden
+
+
+async def test_no_answer_shows_the_data_of_a_value_unless_it_is_asked_for(values):
+    answers = [
+        await values.documents.create({"name": "v", "data": "secret-1"}, "n"),
+        await values.documents.apply({"items": {"name": "v", "data": "secret-2"}, "outcomes": True}, "n"),
+        await values.documents.apply({"items": {"name": "v", "data": "secret-3"}, "dry_run": True}, "n"),
+        await values.documents.update({"name": "v", "labels": {"a": "b"}}, "n"),
+        await values.documents.read(None, "n"),
+        await values.documents.read({"limit": 1}, "n"),
+        await values.documents.read({"reveal": False}, "n"),
+    ]
+    for answer in answers:
+        assert "'data': '***'" in str(answer)
+        assert "secret" not in str(answer)
+    [shown] = await values.documents.read({"query": {"reveal": ["true"]}}, "n")
+    assert shown["data"] == "secret-2"
+    [gone] = await values.documents.delete({"name": "v"}, "n")
+    assert gone["data"] == "***"
+
+
+async def test_what_was_hidden_cannot_be_written(values):
+    await values.store.apply([put("secret")])
+    [hidden] = await values.documents.read(None, "n")
+    for write in (values.documents.apply, values.documents.update):
+        with pytest.raises(InvalidError, match="its data is hidden here"):
+            await write(hidden, "n")
+    with pytest.raises(InvalidError, match="its data is hidden here"):
+        await values.documents.create({"name": "w", "data": "***"}, "n")
+    assert await values.data() == {"v": "secret"}

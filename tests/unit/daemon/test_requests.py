@@ -5,11 +5,12 @@ from datetime import timedelta
 import pytest
 
 from engine.daemon.precondition import Precondition
-from engine.daemon.requests import MAX_PAGE, MAX_WIDE, Items, Reference, Selection, read_namespace, read_trial, shown
+from engine.daemon.requests import MAX_PAGE, MAX_WIDE, Items, Reference, Selection, read_namespace, read_trial
 from engine.errors import InvalidError
 from engine.spec.model import parse_spec
 from engine.store.protocol import Example, Query
 from engine.store.record import MAX_DEPTH
+from engine.store.shown import document_of
 
 
 def nested(levels):
@@ -181,7 +182,7 @@ def test_namespaces():
 
 def test_what_is_shown():
     spec = parse_spec({"kind": "probe", "revision": 1, "name": "a"}).replace(id="i", revision=7)
-    assert shown(spec) == {"id": "i", "namespace": "default", "kind": "probe", "name": "a", "revision": 7}
+    assert document_of(spec) == {"id": "i", "namespace": "default", "kind": "probe", "name": "a", "revision": 7}
 
 
 # --- trials

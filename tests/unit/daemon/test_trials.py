@@ -147,6 +147,24 @@ async def test_it_takes_back_at_the_deadline_and_not_before(store, keeper, clock
     ]
 
 
+@pytest.mark.parametrize("off", [timedelta(hours=-1), timedelta(hours=1)])
+async def test_the_clock_of_the_machine_has_no_say(store, log, clock, off):
+    class Off(type(clock)):
+        now = lambda self: clock.time + off
+        monotonic = clock.monotonic
+        sleep = clock.sleep
+
+    keeper = Trials(store, log, clock=Off())
+    await store.begin(seconds=10)
+    async with kept(keeper, clock):
+        for _ in range(9):
+            await clock.turn(1.0)
+        await clock.turn(0.999)
+        assert await store.says() == {"a": 2, "b": 1}
+        await clock.turn(0.001)
+        assert await store.says() == {"a": 1, "b": 1}
+
+
 async def test_it_hears_of_a_short_one_in_time(store, keeper, clock):
     async with kept(keeper, clock):
         await store.begin(seconds=1)
