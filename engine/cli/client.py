@@ -66,14 +66,18 @@ class Client:
             await self._session.close()
             self._session = None
 
-    async def items(self, resource: Resource, query: Query) -> Page[Item]:
-        """All pages of a listing. Of a query, namespaces, names, ids and labels are asked for."""
+    async def items(self, resource: Resource, query: Query, *, reveal: bool = False) -> Page[Item]:
+        """All pages of a listing. Of a query, namespaces, names, ids and labels are asked for.
+
+        The data of values is hidden unless it is to be revealed.
+        """
         found: list[Item] = []
         for namespace in query.namespaces if query.namespaces is not None else (None,):
             parameters = [("namespace", namespace)] if namespace is not None else []
             if query.names is not None and len(query.names) == 1:
                 parameters.append(("name", query.names[0]))
             parameters += [("label", f"{key}={value}") for key, value in query.labels.items()]
+            parameters += [("reveal", "true")] if reveal and resource == "value" else []
             found += await self._pages(resource, parameters)
         chosen = [item for item in found if _admits(query, item)]
         return Page(chosen, revision=max((item.revision for item in chosen), default=0))

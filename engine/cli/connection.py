@@ -15,6 +15,7 @@ import click
 from engine.cli.console import Console, console_of
 from engine.cli.target import PATIENCE, StoreTarget, Target
 from engine.daemon.config import Config, load_config
+from engine.store.vault.vault import Vault
 
 CommandT = TypeVar("CommandT", bound=Callable[..., Any])
 ResultT = TypeVar("ResultT")
@@ -40,7 +41,8 @@ class Connection:
             return ServerTarget(self.server, patience=patience)
         from engine.store.url import open_store
 
-        return StoreTarget(open_store(self.config.store.url), author=author, patience=patience)
+        store = open_store(self.config.store.url, keys=self.config.values.key)
+        return StoreTarget(store, author=author, patience=patience)
 
 
 def connect(
@@ -57,6 +59,8 @@ def connect(
     if console is not None:
         for warning in loaded.warnings:
             console.warn(warning.message, warning.hint)
+        for said in Vault(loaded.config.values.key).exposed():
+            console.warn(said)
     settings = loaded.config
     named = server or (None if store else os.environ.get("WEIR_SERVER"))
     first = settings.namespaces[0] if settings.namespaces else settings.namespace

@@ -10,7 +10,7 @@ from engine.cli import outlook, wanted
 from engine.cli.completing import complete_names, complete_resources
 from engine.cli.connection import Connection, author, connection_options, run
 from engine.cli.console import Console, color_option, pass_console
-from engine.cli.sources import read_files, specs_of, values_of
+from engine.cli.sources import read_files, sources_of, specs_of, values_of
 from engine.cli.target import Item, Known, Target
 from engine.cli.wanted import RESOURCES
 from engine.errors import Diagnostic, DiagnosticsError, NotFoundError, Place
@@ -76,12 +76,13 @@ async def _by_wish(
     async with connection.target(author=author()) as target:
         page = await target.items(wish.resource, wish.query)
         wish.check_kind(page)
-        missing = [] if ignore_not_found else wish.missing(page)
+        there = [*page, *page.broken]  # what cannot be opened can be deleted
+        missing = [] if ignore_not_found else wish.missing(there)
         for error in missing:
             console.fail(str(error), error.hint)
         if missing:
             return 1
-        chosen = wish.choose(page)
+        chosen = wish.choose(there)
         await _delete(console, target, chosen, dry_run=dry_run)
     if not chosen:
         console.note("nothing to delete")
@@ -98,7 +99,7 @@ async def _by_files(
     dry_run: bool,
 ) -> int:
     files = read_files(paths)
-    console.sources.update({file.name: file.text for file in files})
+    console.sources.update(sources_of(files, resource))
     found = (specs_of if resource == "spec" else values_of)(files, namespace=connection.namespace)
     items: list[Item] = list(found.items)
     problems = [*found.problems, *(_anonymous(item) for item in items if not (item.id or item.name))]
@@ -107,7 +108,7 @@ async def _by_files(
     namespaces = tuple(dict.fromkeys(item.namespace for item in items))
     async with connection.target(author=author()) as target:
         stored = await target.items(resource, Query(namespaces=namespaces))
-        known = Known(stored)
+        known = Known([*stored, *stored.broken])
         missing = [item for item in items if known.find(item) is None]
         if missing and not ignore_not_found:
             raise NotFoundError(

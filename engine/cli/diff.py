@@ -17,15 +17,18 @@ from engine.cli.console import Console, color_option, pass_console
 from engine.cli.failure import report
 from engine.cli.past import Past, read_past
 from engine.cli.selector import Selector
-from engine.cli.sources import read_files, specs_of, values_of
+from engine.cli.sources import read_files, sources_of, specs_of, values_of
 from engine.cli.target import Item, Known, same_document
 from engine.cli.unified import unified
 from engine.cli.wanted import RESOURCES
 from engine.errors import Code, WeirError
+from engine.spec.model import Spec, Value
+from engine.spec.secrets import HIDDEN
 from engine.store.change import HistoryEntry
 from engine.store.query import Query
-from engine.store.record import Resource, seal
+from engine.store.record import Resource, refuse_hidden, said, seal
 from engine.store.rollback import choose, find, same
+from engine.store.shown import hide
 
 SAME: Final = 0
 DIFFERENT: Final = 1
@@ -48,6 +51,7 @@ class _Files:
     resource: Resource
     paths: Sequence[str]
     selector: Selector | None
+    reveal: bool
 
 
 @click.command("diff")
@@ -57,6 +61,7 @@ class _Files:
 @click.option("-l", "--selector", metavar="LABELS", help="What --prune is about, such as app=shop.")
 @click.option("--revision", type=int, metavar="A", help="From which revision; -1 is the one before the newest.")
 @click.option("--to", type=int, metavar="B", help="To which one, if not to the newest.")
+@click.option("--reveal", is_flag=True, help="Show the data of values, instead of ***.")
 @connection_options
 @color_option
 @pass_console
@@ -70,6 +75,7 @@ def command(
     selector: str | None,
     revision: int | None,
     to: int | None,
+    reveal: bool,
 ) -> int:
     """Compare what is stored with files (-f), or two revisions of the spec NAME (or KIND/NAME, or its id).
 
@@ -81,13 +87,15 @@ def command(
     """
     if prune != (selector is not None):
         raise click.UsageError("--prune and -l LABELS go together")
+    if reveal and (not paths or RESOURCES.get(subject or "") != "value"):
+        raise click.UsageError("--reveal is about values: nothing else is hidden")
     wish: _Files | _Revisions
     if paths:
         if revision is not None or to is not None:
             raise click.UsageError("-f compares with what is stored now: --revision and --to go with a NAME")
         if subject is not None and subject not in RESOURCES:
             raise click.UsageError("with -f, write `diff -f FILE` for specs, or `diff values -f FILE`")
-        wish = _Files(RESOURCES[subject or "specs"], paths, Selector.parse(selector) if prune else None)
+        wish = _Files(RESOURCES[subject or "specs"], paths, Selector.parse(selector) if prune else None, reveal)
     else:
         if subject is None:
             raise click.UsageError("say what to compare: -f FILE with what is stored, or two revisions of NAME")
@@ -107,7 +115,7 @@ def command(
 
 async def _diff_files(console: Console, connection: Connection, wish: _Files) -> int:
     files = read_files(wish.paths)
-    console.sources.update({file.name: file.text for file in files})
+    console.sources.update(sources_of(files, wish.resource))
     found = (specs_of if wish.resource == "spec" else values_of)(files, namespace=connection.namespace)
     items: list[Item] = list(found.items)
     problems = [*found.problems, *nameless(items)]
@@ -117,12 +125,16 @@ async def _diff_files(console: Console, connection: Connection, wish: _Files) ->
         return TROUBLE
     namespaces = tuple(dict.fromkeys([*(item.namespace for item in items), connection.namespace]))
     async with connection.target() as target:
-        stored = await target.items(wish.resource, Query(namespaces=namespaces))
+        stored = await target.items(wish.resource, Query(namespaces=namespaces), reveal=True)
+    for problem in stored.problems:
+        console.warn(f"one that is stored cannot be read: {problem.message}", problem.hint)
     known = Known(stored)
     here = connection.namespace
     differences = 0
     for item in items:
         before = known.find(item)
+        if isinstance(item, Value):
+            refuse_hidden(item)
         written = json.loads(seal(item).document)
         if before is not None and same_document(before, item):
             continue
@@ -134,11 +146,16 @@ async def _diff_files(console: Console, connection: Connection, wish: _Files) ->
             )
         old_title = _stored(before, here) if before is not None else "(not stored)"
         new_title = _titled(item, str(item.place), here)
-        _show(console, before.document if before is not None else None, written, old_title, new_title)
+        old: Mapping[str, Any] | None = before.document if before is not None else None
+        new: Mapping[str, Any] | None = written
+        if not wish.reveal:
+            old, new = _hidden(item, old, new)
+        _show(console, old, new, old_title, new_title)
     for gone in known.beside(items) if wish.selector is not None else ():
         if wish.selector is not None and wish.selector.admits(gone.labels):
             differences += 1
-            _show(console, gone.document, None, _stored(gone, here), "(pruned)")
+            before_it = gone.document if wish.reveal else _hidden(gone, gone.document, None)[0]
+            _show(console, before_it, None, _stored(gone, here), "(pruned)")
     return DIFFERENT if differences else SAME
 
 
@@ -166,6 +183,19 @@ def _show(
 ) -> None:
     for line in unified(old, new, old_title=table.clean(old_title), new_title=table.clean(new_title)):
         console.write(line)
+
+
+def _hidden(
+    item: Item, old: Mapping[str, Any] | None, new: Mapping[str, Any] | None
+) -> tuple[Mapping[str, Any] | None, Mapping[str, Any] | None]:
+    """Both sides of a value without their data: the new one tells whether it is another. A spec is shown as it is."""
+    if isinstance(item, Spec):
+        return old, new
+    changed = old is not None and new is not None and said({"data": old.get("data")}) != said({"data": new.get("data")})
+    return (
+        hide(old) if old is not None else None,
+        hide(new, f"{HIDDEN} (changed)" if changed else HIDDEN) if new is not None else None,
+    )
 
 
 def _stored(item: Item, here: str) -> str:

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from contextlib import aclosing
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any, Final, TypeVar
 
 import click
 
-from engine.cli import processes, table, trials, wanted
+from engine.cli import instances, processes, table, trials, wanted
 from engine.cli.completing import complete_names, complete_resources
 from engine.cli.connection import Connection, connection_options, run
 from engine.cli.console import Console, color_option, pass_console
@@ -16,7 +18,8 @@ from engine.cli.jsonpath import Template
 from engine.cli.shown import Subject, as_json_line, document, label, serialize
 from engine.cli.states import standing
 from engine.cli.target import Event, Item, RunningProcess, Target
-from engine.errors import NotFoundError
+from engine.cli.wanted import RESOURCES
+from engine.errors import NotFoundError, UnavailableError
 from engine.spec.model import Spec
 from engine.spec.suggest import hint as suggestion
 from engine.store.instance import Instance
@@ -57,6 +60,7 @@ class _Output(click.ParamType[Any]):
 @click.option(
     "-o", "--output", type=_Output(), default="table", metavar="FORMAT", help=f"{', '.join(_FORMATS)}, jsonpath=…"
 )
+@click.option("--reveal", is_flag=True, help="Show the data of values, instead of ***.")
 @connection_options
 @color_option
 @pass_console
@@ -70,22 +74,28 @@ def command(
     selector: str | None,
     watch: bool,
     output: str | Template,
+    reveal: bool,
 ) -> int:
     """Show what there is; all of it, or what has these NAMEs (or ids).
 
     That is specs, those of a KIND, values, changes on trial, daemons that run, or, of one daemon (--server), its processes.
     With -o wide each spec shows how it stands with the daemons: the one that is worst off speaks, and RUNNING tells how
-    many of them run the revision that is stored.
+    many of them run the revision that is stored. Of daemons, VIEW tells how old what they know of the store is: one that is
+    late has missed a heartbeat.
 
-    Machines get a list, or one object when one NAME is given. What -o yaml prints, `apply` takes again.
+    Machines get a list, or one object when one NAME is given. What -o yaml prints, `apply` takes again; of values only what
+    --reveal has printed, for without it their data is hidden.
     """
+    if reveal and RESOURCES.get(resource.partition("/")[0]) != "value":
+        raise click.UsageError("--reveal is about values: nothing else is hidden")
     if everywhere and connection.given:
         raise click.UsageError("-A and -n exclude each other")
     namespaces = None if everywhere else (connection.namespace,)
     if resource in ("instances", "instance"):
-        if watch or selector is not None:
-            raise click.UsageError("instances can be neither watched nor selected by labels")
-        return run(_instances(console, connection, names, namespaces, output))
+        if selector is not None:
+            raise click.UsageError("instances have no labels to select by")
+        show = _watch_instances if watch else _instances
+        return run(show(console, connection, names, namespaces, output))
     if resource in ("trials", "trial"):
         if watch or selector is not None:
             raise click.UsageError("trials can be neither watched nor selected by labels")
@@ -94,7 +104,7 @@ def command(
         if watch or selector is not None or everywhere or connection.given:
             raise click.UsageError("processes can be neither watched nor selected: a daemon tells all of them")
         return run(_processes(console, connection, names, output))
-    wish = wanted.parse(resource, names, selector=selector, namespaces=namespaces)
+    wish = replace(wanted.parse(resource, names, selector=selector, namespaces=namespaces), reveal=reveal)
     if watch:
         return run(_watch(console, connection, wish, output))
     return run(_list(console, connection, wish, output))
@@ -102,7 +112,7 @@ def command(
 
 async def _list(console: Console, connection: Connection, wish: wanted.Wanted, output: str | Template) -> int:
     async with connection.target() as target:
-        page = await target.items(wish.resource, wish.query)
+        page = await target.items(wish.resource, wish.query, reveal=wish.reveal)
         wish.check_kind(page)
         chosen = wish.choose(page)
         missing = wish.missing(page)
@@ -111,7 +121,7 @@ async def _list(console: Console, connection: Connection, wish: wanted.Wanted, o
         console.warn(f"one that is stored cannot be read: {problem.message}", problem.hint)
     if isinstance(output, Template) or output not in ("table", "wide"):
         if chosen or not missing:
-            console.data(_serialized(chosen, output, single=len(wish.named) == 1))
+            console.data(_serialized(chosen, output, single=len(wish.named) == 1, reveal=wish.reveal))
     elif chosen:
         for line in table.render(_header(wish, output), [rows(item) for item in chosen]):
             console.write(line)
@@ -134,14 +144,17 @@ async def _watch(console: Console, connection: Connection, wish: wanted.Wanted, 
         for line in growing.lines(rows):
             console.write(line)
 
-    async with connection.target() as target, target.watch(wish.resource, wish.query) as (page, events):
+    async with (
+        connection.target() as target,
+        target.watch(wish.resource, wish.query, reveal=wish.reveal) as (page, events),
+    ):
         wish.check_kind(page)
         row = _rows(wish, output, await _alive(target, wish, output))
         if people:
             show([("LISTED", *row(item)) for item in wish.choose(page)])
         else:
             for item in wish.choose(page):
-                console.data(_line("listed", item, output))
+                console.data(_line("listed", item, output, reveal=wish.reveal))
         async for event in events:
             if not wish.admits(event.item):
                 continue
@@ -149,7 +162,7 @@ async def _watch(console: Console, connection: Connection, wish: wanted.Wanted, 
                 row = _rows(wish, output, await _alive(target, wish, output))
                 show([(_word(event).upper(), *row(event.item))])
             else:
-                console.data(_line(_word(event), event.item, output))
+                console.data(_line(_word(event), event.item, output, reveal=wish.reveal))
     return 0
 
 
@@ -157,19 +170,19 @@ def _word(event: Event) -> str:
     return "deleted" if event.action == "deleted" else "changed"
 
 
-def _line(word: str, item: Item, output: str | Template) -> str:
+def _line(word: str, item: Subject, output: str | Template, *, reveal: bool = False) -> str:
     """One event of a watch for machines: JSON on one line, or what the format makes of the item."""
     if output == "json":
-        return as_json_line({"event": word, "item": document(item)})
+        return as_json_line({"event": word, "item": document(item, reveal=reveal)})
     if output == "yaml":
-        return "---\n" + serialize([item], "yaml", single=True)
-    return _serialized([item], output, single=True)
+        return "---\n" + serialize([item], "yaml", single=True, reveal=reveal)
+    return _serialized([item], output, single=True, reveal=reveal)
 
 
-def _serialized(items: Sequence[Subject], output: str | Template, *, single: bool) -> str:
+def _serialized(items: Sequence[Subject], output: str | Template, *, single: bool, reveal: bool = False) -> str:
     if not isinstance(output, Template):
-        return serialize(items, output, single=single)
-    documents = [document(item) for item in items]
+        return serialize(items, output, single=single, reveal=reveal)
+    documents = [document(item, reveal=reveal) for item in items]
     return output.render(documents[0] if single and len(documents) == 1 else documents)
 
 
@@ -218,10 +231,42 @@ async def _instances(
         found = await target.instances(namespaces[0] if namespaces else None)
 
     def lines(chosen: Sequence[Instance]) -> list[str]:
-        return table.render(_instance_header(output), [_instance_row(each, output) for each in chosen])
+        return instances.render(chosen, wide=output == "wide")
 
     nothing = "no daemon is running" + (f" the namespace {namespaces[0]!r}" if namespaces else "")
     return _show(console, found, names, output, what="instance", lines=lines, nothing=nothing)
+
+
+async def _watch_instances(
+    console: Console,
+    connection: Connection,
+    names: Sequence[str],
+    namespaces: tuple[str, ...] | None,
+    output: str | Template,
+) -> int:
+    wide, people = output == "wide", output in ("table", "wide")
+    header = ["EVENT", *instances.header(wide=wide)]
+    growing = table.Growing(header, room=[instances.ROOM.get(title, "") for title in header])
+
+    def tell(error: UnavailableError | None) -> None:
+        console.warn(str(error), error.hint) if error is not None else console.note("the store answers again")
+
+    async with connection.target() as target:
+
+        async def look() -> list[Instance]:
+            found = await target.instances(namespaces[0] if namespaces else None)
+            return [each for each in found if not names or each.id in names]
+
+        async with aclosing(instances.watch(look, tell=tell, whole=not people)) as seen:
+            async for sightings in seen:
+                if people:
+                    rows = [[each.word.upper(), *instances.row(each.instance, wide=wide)] for each in sightings]
+                    for line in growing.lines(rows):
+                        console.write(line)
+                    continue
+                for each in sightings:
+                    console.data(_line(each.word, each.instance, output))
+    return 0
 
 
 async def _trials(
@@ -276,17 +321,3 @@ def _show(
         error = NotFoundError(f"no {what} {name!r}", hint=suggestion(name, [label(each) for each in found]))
         console.fail(str(error), error.hint)
     return 1 if missing else 0
-
-
-def _instance_header(output: str | Template) -> list[str]:
-    header = ["NAMESPACE", "HOST", "PID", "REVISION", "GENERATION", "ACTIVE", "PENDING", "FAILED", "AGE"]
-    return [*header, "ID", "HEARTBEAT"] if output == "wide" else header
-
-
-def _instance_row(instance: Instance, output: str | Template) -> list[str]:
-    now = datetime.now(UTC)
-    states = [state.state for state in instance.states.values()]
-    cells = [instance.namespace, instance.host, str(instance.pid), str(instance.revision), str(instance.generation)]
-    cells += [str(states.count("active")), str(states.count("pending")), str(states.count("failed"))]
-    cells.append(table.age(now - instance.started))
-    return [*cells, instance.id, table.age(now - instance.heartbeat)] if output == "wide" else cells

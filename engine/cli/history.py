@@ -49,7 +49,7 @@ async def _history(console: Console, connection: Connection, name: str, *, limit
     if output == "name":
         console.data("".join(f"{entry.revision}\n" for entry in past.entries))
     elif output in ("json", "yaml"):
-        forms = [_form(entry, instances) for entry in past.entries]
+        forms = [_form(entry, past.entries, instances) for entry in past.entries]
         console.data(dump(forms) if output == "yaml" else as_json(forms))
     else:
         for line in _lines(past, instances, wide=output == "wide"):
@@ -63,7 +63,7 @@ def _lines(past: Past, instances: Sequence[Instance], *, wide: bool) -> list[str
     header = ["REVISION", "ACTION", "TIME" if wide else "AGE", "AUTHOR", "RUNNING", *more, "MESSAGE"]
     rows = []
     for entry in past.entries:
-        count = _running(entry, instances)
+        count = _running(entry, past.entries, instances)
         rows.append(
             [
                 str(entry.revision),
@@ -78,10 +78,13 @@ def _lines(past: Past, instances: Sequence[Instance], *, wide: bool) -> list[str
     return table.render(header, rows)
 
 
-def _form(entry: HistoryEntry, instances: Sequence[Instance]) -> dict[str, Any]:
+def _form(entry: HistoryEntry, entries: Sequence[HistoryEntry], instances: Sequence[Instance]) -> dict[str, Any]:
     """A revision for machines: as the admin API has it, and how many daemons there are and run it."""
-    return {**entry.to_json(), "running": _running(entry, instances), "daemons": len(instances)}
+    return {**entry.to_json(), "running": _running(entry, entries, instances), "daemons": len(instances)}
 
 
-def _running(entry: HistoryEntry, instances: Sequence[Instance]) -> int:
-    return sum(served(entry.id, instance) == entry.revision for instance in instances)
+def _running(entry: HistoryEntry, entries: Sequence[HistoryEntry], instances: Sequence[Instance]) -> int:
+    if entry.action == "delete":
+        return 0
+    revisions = [each.revision for each in entries if each.id == entry.id]
+    return sum(served(entry.id, revisions, instance) == entry.revision for instance in instances)

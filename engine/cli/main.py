@@ -10,12 +10,12 @@ from __future__ import annotations
 import io
 import sys
 from collections.abc import Sequence
-from importlib import import_module
 from typing import Any, Final, NoReturn
 
 import click
 
 from engine.cli.console import Console, color_option, debug_option
+from engine.cli.lazy import LazyGroup
 
 VERBS: Final = {
     "start": "Run the daemon.",
@@ -27,6 +27,7 @@ VERBS: Final = {
     "diff": "Show what an apply would change, or what revisions have changed.",
     "history": "Show every revision of a spec: who wrote it, when and why.",
     "rollback": "Go back to an earlier revision of a spec.",
+    "store": "Copy a store to another, check it, or seal its values anew.",
     "lint": "Check files and show all that is wrong with them.",
     "schema": "Print the JSON Schema of specs, for editors.",
     "explain": "Tell what a kind of node, or a field of it, is for.",
@@ -37,32 +38,8 @@ VERBS: Final = {
 """Every verb with its line in the help; the module of each has its name."""
 
 
-class Verbs(click.Group):
-    """A group whose commands are imported when they are called, and whose errors have exit codes."""
-
-    def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002
-        return list(VERBS)
-
-    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002
-        if cmd_name not in VERBS:
-            return None
-        command = import_module(f"engine.cli.{cmd_name}").command
-        assert isinstance(command, click.Command)
-        return command
-
-    def resolve_command(
-        self, ctx: click.Context, args: list[str]
-    ) -> tuple[str | None, click.Command | None, list[str]]:
-        if args and args[0] not in VERBS and not args[0].startswith("-"):
-            from engine.spec.suggest import did_you_mean
-
-            guess = did_you_mean(args[0], VERBS)
-            ctx.fail(f"no command {args[0]!r}" + (f", did you mean {guess!r}?" if guess else ""))
-        return super().resolve_command(ctx, args)
-
-    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002
-        with formatter.section("Commands"):
-            formatter.write_dl(list(VERBS.items()))
+class Verbs(LazyGroup):
+    """The verbs, imported when they are called; what they raise becomes an exit code."""
 
     def main(
         self,
@@ -102,7 +79,13 @@ def _print_version(ctx: click.Context, _parameter: click.Parameter, wanted: bool
         ctx.exit()
 
 
-@click.group("weir", cls=Verbs, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+@click.group(
+    "weir",
+    cls=Verbs,
+    package="engine.cli",
+    verbs=VERBS,
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
+)
 @click.option("--version", is_flag=True, is_eager=True, expose_value=False, callback=_print_version, help="Print it.")
 @color_option
 @debug_option

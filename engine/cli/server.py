@@ -80,8 +80,8 @@ class ServerTarget:
     ) -> None:
         await self._client.close()
 
-    async def items(self, resource: Resource, query: Query) -> Page[Item]:
-        return await self._client.items(resource, query)
+    async def items(self, resource: Resource, query: Query, *, reveal: bool = False) -> Page[Item]:
+        return await self._client.items(resource, query, reveal=reveal)
 
     async def instances(self, namespace: str | None) -> list[Instance]:
         return await self._client.instances(namespace)
@@ -158,20 +158,24 @@ class ServerTarget:
             assert namespace is not None, "verbs name the namespace of all that they write"
             named.setdefault(resource_of(write), {})[namespace] = None
         return {
-            resource: Known(await self.items(resource, Query(namespaces=tuple(spaces))))
+            resource: Known(await self.items(resource, Query(namespaces=tuple(spaces)), reveal=True))
             for resource, spaces in named.items()
         }
 
     @asynccontextmanager
-    async def watch(self, resource: Resource, query: Query) -> AsyncIterator[tuple[Page[Item], AsyncIterator[Event]]]:
-        page = await self.items(resource, query)
-        yield page, self._events(resource, query, page)
+    async def watch(
+        self, resource: Resource, query: Query, *, reveal: bool = False
+    ) -> AsyncIterator[tuple[Page[Item], AsyncIterator[Event]]]:
+        page = await self.items(resource, query, reveal=reveal)
+        yield page, self._events(resource, query, page, reveal=reveal)
 
-    async def _events(self, resource: Resource, query: Query, page: Page[Item]) -> AsyncIterator[Event]:
+    async def _events(
+        self, resource: Resource, query: Query, page: Page[Item], *, reveal: bool
+    ) -> AsyncIterator[Event]:
         known = {item.id: item for item in page}
         while True:
             await asyncio.sleep(self._poll_interval)
-            now = await self.items(resource, query)
+            now = await self.items(resource, query, reveal=reveal)
             for event in difference(known, now):
                 yield event
             known = {item.id: item for item in now}

@@ -10,18 +10,20 @@ from engine.cli.target import RunningProcess
 from engine.spec.model import Spec, Value
 from engine.spec.yaml import dump
 from engine.store.instance import Instance
+from engine.store.shown import document_of
 from engine.store.trial import Trial
 
 Subject = Spec | Value | Instance | RunningProcess | Trial
 
 
-def document(item: Subject) -> dict[str, Any]:
-    """Everything about an item, as `apply` takes it: what was written, with id, namespace and revision."""
+def document(item: Subject, *, reveal: bool = False) -> dict[str, Any]:
+    """Everything about an item, as `apply` takes it: what was written, with id, namespace and revision.
+
+    The data of a value is hidden unless it is to be revealed; `apply` refuses it hidden.
+    """
     if isinstance(item, (Instance, RunningProcess, Trial)):
         return item.to_json()
-    ours = {"id": item.id, "namespace": item.namespace}
-    kept = {key: value for key, value in item.document.items() if key not in ("id", "namespace", "revision")}
-    return {**ours, **kept, "revision": item.revision}
+    return document_of(item, reveal=reveal)
 
 
 def label(item: Subject) -> str:
@@ -43,10 +45,10 @@ def as_json_line(data: Any) -> str:
     return json.dumps(data, ensure_ascii=False, separators=(",", ":"))
 
 
-def serialize(items: Sequence[Subject], output: str, *, single: bool = False) -> str:
-    """Items as `json`, `yaml` or `name`: a list, or the one object if `single`."""
+def serialize(items: Sequence[Subject], output: str, *, single: bool = False, reveal: bool = False) -> str:
+    """Items as `json`, `yaml` or `name`: a list, or the one object if `single`. `reveal` shows the data of values."""
     if output == "name":
         return "".join(f"{label(item)}\n" for item in items)
-    documents = [document(item) for item in items]
+    documents = [document(item, reveal=reveal) for item in items]
     data = documents[0] if single and len(documents) == 1 else documents
     return dump(data) if output == "yaml" else as_json(data) + "\n"

@@ -12,6 +12,7 @@ from typing import Final, Generic, TypeVar
 from engine.errors import Diagnostic, NotFoundError, Place, UnavailableError
 from engine.spec.model import Spec, Value, read_specs, read_values
 from engine.spec.yaml import read_text
+from engine.store.record import Resource
 
 ItemT = TypeVar("ItemT", Spec, Value)
 
@@ -35,7 +36,10 @@ class File:
 
 @dataclass(slots=True)
 class Items(Generic[ItemT]):
-    """What is in files: the good specs or values, what is wrong with the others, and the texts by file name."""
+    """What is in files: the good specs or values, what is wrong with the others, and the texts by file name.
+
+    The texts are for messages, which show lines of them; those of values are empty, as secrets stand in them.
+    """
 
     items: list[ItemT] = field(default_factory=list)
     problems: list[Diagnostic] = field(default_factory=list)
@@ -63,7 +67,14 @@ def specs_of(files: Iterable[File], *, namespace: str | None = None) -> Items[Sp
 
 def values_of(files: Iterable[File], *, namespace: str | None = None) -> Items[Value]:
     """The values in files that are read already."""
-    return _collect(files, lambda file: read_values(file.content, file=file.name, namespace=namespace))
+    found = _collect(files, lambda file: read_values(file.content, file=file.name, namespace=namespace))
+    found.texts = dict.fromkeys(found.texts, "")
+    return found
+
+
+def sources_of(files: Iterable[File], resource: Resource) -> dict[str, str]:
+    """What messages may show of files that are read already: of values, nothing."""
+    return {file.name: file.text if resource == "spec" else "" for file in files}
 
 
 def read_files(paths: Sequence[str]) -> list[File]:

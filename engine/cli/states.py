@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -31,19 +31,24 @@ def standing(spec: Spec, instances: Sequence[Instance]) -> Standing:
     mine = [instance for instance in instances if instance.namespace == spec.namespace]
     if not mine:
         return Standing()
-    running = sum(served(spec.id, instance) == spec.revision for instance in mine)
+    running = sum(served(spec.id, [spec.revision], instance) == spec.revision for instance in mine)
     worst = min((_of_one(spec, instance) for instance in mine), key=_rank)
     return Standing(worst.state, worst.observed, f"{running}/{len(mine)}", worst.reason)
 
 
-def served(id: str, instance: Instance) -> int | None:
-    """The revision of a spec that a daemon runs, None if it runs none."""
-    state = instance.states.get(id)
+def served(id: str, revisions: Iterable[int], instance: Instance) -> int | None:
+    """The revision of a spec that a daemon runs; None if it runs none, or none of these, as far as it tells.
+
+    `revisions` are those that the spec has had. A daemon that has nothing to say about it runs the last one that the
+    store had when the daemon read it.
+    """
+    read = max((revision for revision in revisions if revision <= instance.revision), default=None)
+    state = instance.states.get(id) if read is None else instance.state_of(id, read)
     return state.runs if state is not None else None
 
 
 def _of_one(spec: Spec, instance: Instance) -> Standing:
-    state = instance.states.get(spec.id)
+    state = instance.state_of(spec.id, spec.revision)
     if state is None:
         return Standing(reason=f"daemon {instance.host}:{instance.pid} has not taken it up")
     reason = state.reason or ""

@@ -73,8 +73,11 @@ class Target(Protocol):
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None: ...
 
-    async def items(self, resource: Resource, query: Query) -> Page[Item]:
-        """All that the query asks for, all pages of it, with what could not be read in `problems`."""
+    async def items(self, resource: Resource, query: Query, *, reveal: bool = False) -> Page[Item]:
+        """All that the query asks for, all pages of it, with what could not be read in `problems`.
+
+        Whoever needs what values say asks to `reveal` it; otherwise a daemon hides it.
+        """
         ...
 
     async def apply(
@@ -122,7 +125,7 @@ class Target(Protocol):
         ...
 
     def watch(
-        self, resource: Resource, query: Query
+        self, resource: Resource, query: Query, *, reveal: bool = False
     ) -> AbstractAsyncContextManager[tuple[Page[Item], AsyncIterator[Event]]]:
         """What there is, and then each change of it."""
         ...
@@ -180,9 +183,10 @@ class StoreTarget:
     ) -> None:
         await self._store.close()
 
-    async def items(self, resource: Resource, query: Query) -> Page[Item]:
+    async def items(self, resource: Resource, query: Query, *, reveal: bool = False) -> Page[Item]:  # noqa: ARG002
         found: list[Item] = []
         problems: list[Diagnostic] = []
+        broken: list[Value] = []
         query = replace(query, limit=_PAGE)
         while True:
             async with self._patient():
@@ -196,8 +200,9 @@ class StoreTarget:
                     found += values
                     after, revision = values.after, values.revision
                     problems += values.problems
+                    broken += values.broken
             if after is None:
-                return Page(found, revision=revision, problems=tuple(problems))
+                return Page(found, revision=revision, problems=tuple(problems), broken=broken)
             query = replace(query, after=after)
 
     async def apply(
@@ -207,7 +212,7 @@ class StoreTarget:
             if trial is not None and not await self._store.instances():
                 raise UnavailableError(
                     f"nobody would take it back: no daemon runs on the store {self._store.url}; nothing was written",
-                    hint="start one with `weir start`, or apply without --confirm",
+                    hint="start one with `weir start`, or apply without --confirm and --wait=all-or-revert",
                 )
             return await self._store.apply(writes, author=self._author, message=message, trial=trial)
 
@@ -250,10 +255,12 @@ class StoreTarget:
             return await self._store.instances(namespace)
 
     @asynccontextmanager
-    async def watch(self, resource: Resource, query: Query) -> AsyncIterator[tuple[Page[Item], AsyncIterator[Event]]]:
+    async def watch(
+        self, resource: Resource, query: Query, *, reveal: bool = False
+    ) -> AsyncIterator[tuple[Page[Item], AsyncIterator[Event]]]:
         namespaces = frozenset(query.namespaces) if query.namespaces is not None else None
         async with self._store.watch(namespaces) as changes:  # before the listing, so that nothing is missed
-            page = await self.items(resource, query)
+            page = await self.items(resource, query, reveal=reveal)
             yield page, self._events(changes, resource, query, page)
 
     async def _events(

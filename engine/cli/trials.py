@@ -14,7 +14,12 @@ def begun(trial: Trial | None) -> str:
     """What `apply --confirm` has begun."""
     if trial is None:
         return "nothing was changed, so nothing is on trial"
-    return f"trial {trial.id}: goes back at {_moment(trial)} unless confirmed: weir confirm {trial.id}"
+    return f"trial {trial.id}: goes back at {moment(trial)} unless confirmed: weir confirm {trial.id}"
+
+
+def at_stake(trial: Trial) -> str:
+    """What `apply --wait=all-or-revert` has begun."""
+    return f"trial {trial.id}: goes back when a daemon refuses it, and at {moment(trial)} if nobody can tell by then"
 
 
 def still_tried(outcomes: Sequence[Outcome], trials: Sequence[Trial]) -> list[tuple[str, str]]:
@@ -24,7 +29,7 @@ def still_tried(outcomes: Sequence[Outcome], trials: Sequence[Trial]) -> list[tu
     for trial in trials:
         specs = [spec.label for spec in trial.specs if (spec.id, spec.revision) in same]
         if specs:
-            message = f"{', '.join(specs)}: on trial, and goes back at {_moment(trial)} unless confirmed"
+            message = f"{', '.join(specs)}: on trial, and goes back at {moment(trial)} unless confirmed"
             told.append((message, f"weir confirm {trial.id}"))
     return told
 
@@ -37,7 +42,7 @@ def render(trials: Sequence[Trial], *, wide: bool = False) -> list[str]:
         [
             trial.id,
             table.age(now - trial.made),
-            trial.deadline.isoformat(timespec="seconds") if wide else _moment(trial),
+            trial.deadline.isoformat(timespec="seconds") if wide else moment(trial),
             trial.author or "-",
             ", ".join(f"{spec.label} {spec.action}" if wide else spec.label for spec in trial.specs),
             trial.message or "",
@@ -47,7 +52,7 @@ def render(trials: Sequence[Trial], *, wide: bool = False) -> list[str]:
     return table.render(header, rows)
 
 
-def _moment(trial: Trial) -> str:
+def moment(trial: Trial) -> str:
     """Its deadline as the clock on the wall shows it, with the date if it is another day."""
     deadline = trial.deadline.astimezone()
     today = datetime.now(UTC).astimezone().date()

@@ -47,13 +47,17 @@ class Named:
 
 @dataclass(frozen=True, slots=True)
 class Wanted:
-    """Items of a resource: those of a kind (None: of all), those that are named (none named: all), those selected."""
+    """Items of a resource: those of a kind (None: of all), those that are named (none named: all), those selected.
+
+    `reveal` wishes to see the data of values.
+    """
 
     resource: Resource
     kind: str | None
     named: tuple[Named, ...]
     selector: Selector
     namespaces: tuple[str, ...] | None
+    reveal: bool = False
 
     @property
     def query(self) -> Query:

@@ -70,21 +70,22 @@ def find_obstacle(
     table: Table, symbol: Symbol, picks: Picks, obstacles: dict[str, Obstacle] | None = None
 ) -> Obstacle | None:
     """What keeps a symbol from running, given what runs beside it."""
+    hide = symbol.bound.secrets.hide
     for name, links in symbol.links.items():
         for index, link in enumerate(links):
             target, other = pick_target(table, link, picks)
             wanted = link.name or link.id
             if target is None:
                 if other is None or other.deleted:
-                    return Obstacle("pending", f"{name} leads to {wanted!r}, which does not exist")
+                    return Obstacle("pending", hide(f"{name} leads to {wanted!r}, which does not exist"))
                 known = (obstacles or {}).get(other.spec.id) or other.obstacle
                 # The first cause only: reasons that quote reasons would grow with the length of the chain.
                 cause = known.cause if known is not None else ""
                 why = f": {cause}" if cause else ""
-                return Obstacle("pending", f"{name} leads to {wanted!r}, which is not active{why}", cause=cause)
+                return Obstacle("pending", hide(f"{name} leads to {wanted!r}, which is not active") + why, cause=cause)
             if not target.in_ports(link.port):
                 path = (ports_field(symbol.spec), name, index, "port")
-                message = f"{target.site.label} has no in port {link.port!r}"
+                message = hide(f"{target.site.label} has no in port {link.port!r}")
                 hint = suggestion(link.port, target.in_names())
                 place = place_of(symbol.spec, path)
                 return Obstacle("failed", message, (Diagnostic("unknown-port", message, place, hint, path=path),))

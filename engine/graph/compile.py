@@ -18,6 +18,7 @@ from engine.graph.warming import warm_up
 from engine.spec.binding import Bound, bind
 from engine.spec.model import Link, Spec, canonical, parse_spec
 from engine.spec.schema import decode
+from engine.spec.secrets import Secrets
 from engine.spec.suggest import hint as suggestion
 
 MAX_NESTING = 32
@@ -60,9 +61,12 @@ class SpecCompiler:
             )
         else:
             context = replace(self._prototype, site=site)
-            fields = decode(codec.spec, bound.fields, origin=spec.origin, kind=spec.kind)
+            fields = decode(codec.spec, bound.fields, origin=spec.origin, kind=spec.kind, secrets=bound.secrets)
             assert codec.compile is not None
-            node = codec.compile(fields, context)
+            try:
+                node = codec.compile(fields, context)
+            except DiagnosticsError as error:
+                raise bound.secrets.cover_all(error) from error
             node.label, node.place, context.node = site.label, site.place, node
             symbol = Symbol(spec=spec, bound=bound, site=site, codec=codec, context=context, meaning=meaning, node=node)
         _check_own_ports(symbol)
@@ -73,7 +77,7 @@ class SpecCompiler:
     ) -> Symbol:
         if depth >= MAX_NESTING:
             raise _problem(spec, "nesting", f"composites are nested deeper than {MAX_NESTING}", ("specs",))
-        fields = decode(codec.spec, bound.fields, origin=spec.origin, kind=spec.kind)
+        fields = decode(codec.spec, bound.fields, origin=spec.origin, kind=spec.kind, secrets=bound.secrets)
         assert codec.expand is not None
         composite = codec.expand(fields)
         if previous is not None and (previous.composite is None or previous.codec is not codec):
@@ -82,7 +86,7 @@ class SpecCompiler:
         problems: list[Diagnostic] = []
         for index, document in enumerate(composite.children):
             try:
-                child = self._compile_child(spec, composite, document, index, previous, depth=depth)
+                child = self._compile_child(spec, composite, document, index, previous, bound.secrets, depth=depth)
                 key = child.spec.name or f"${index}"
                 if key in children:
                     path = (*composite.path, index, "name")
@@ -118,6 +122,7 @@ class SpecCompiler:
         document: Mapping[str, Any],
         index: int,
         previous: Symbol | None,
+        secrets: Secrets,
         *,
         depth: int,
     ) -> Symbol:
@@ -126,7 +131,7 @@ class SpecCompiler:
         child = parse_spec(document, origin=origin, namespace=f"{parent.namespace}/{parent.name or parent.id}")
         key = child.name or f"${index}"
         child = child.replace(revision=parent.revision)
-        bound = bind(child, lambda *_: None, {})
+        bound = replace(bind(child, lambda *_: None, {}), secrets=secrets.below((*composite.path, index)))
         before = previous.children.get(key) if previous is not None else None
         symbol = self._compile(child, bound, before, depth=depth + 1)
         label = f"{child.kind}/{parent.name or parent.id or parent.kind}.{key}"

@@ -16,6 +16,7 @@ from engine.graph.table import Entry, Table
 from engine.graph.turns import Turns
 from engine.spec.binding import ValueKey, bind
 from engine.spec.model import Spec, Value
+from engine.spec.secrets import NO_SECRETS
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,20 +74,24 @@ def compile_entry(table: Table, entry: Entry) -> None:
     entry.candidate, entry.obstacle, entry.spent = None, None, False
     table.unloadable.discard(entry.spec.id)
     table.flawed.discard(entry.spec.id)
+    secrets = NO_SECRETS
     try:
         bound = bind(entry.spec, table.value, table.environment)
-        entry.used_values = bound.used_values
+        entry.used_values, secrets = bound.used_values, bound.secrets
         if bound.ready:
             entry.candidate = table.compiler.compile(bound.spec, bound, previous=entry.running)
         else:
             entry.obstacle = Obstacle("pending", bound.reason)
     except DiagnosticsError as error:
-        entry.obstacle = Obstacle.of(error)
+        entry.obstacle = Obstacle.of(DiagnosticsError([secrets.cover(found) for found in error.diagnostics]))
     except WeirError as error:
-        entry.obstacle = Obstacle.of_load(error.value)
+        entry.obstacle = Obstacle.of_load(secrets.hide_in(error.value))
     except Exception as error:  # a bug in a kind must not stop the others
-        table.log.error("spec.compile_broke", node=entry.spec.label, exc_info=error)
-        entry.obstacle = Obstacle.of_load(ErrorValue.of(error))
+        value = secrets.hide_in(ErrorValue.of(error))
+        # A traceback ends with the words of the error, which may quote what a value has filled in.
+        trace = {} if secrets else {"exc_info": error}
+        table.log.error("spec.compile_broke", node=entry.spec.label, error=value.text, **trace)
+        entry.obstacle = Obstacle.of_load(value)
 
 
 def reach(table: Table) -> set[str]:

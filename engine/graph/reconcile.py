@@ -97,10 +97,10 @@ async def reconcile(table: Table, changes: Changes) -> Report:
 
 def reject(table: Table, failed: dict[str, tuple[Symbol, ErrorValue]], noted: set[str]) -> None:
     """Treat revisions that could not be loaded as failed, and note their ids; those that run, if any, go on."""
-    for id, (_, value) in failed.items():
+    for id, (symbol, value) in failed.items():
         entry = table.entries[id]
         table.unindex(entry)
-        entry.candidate, entry.obstacle = None, Obstacle.of_load(value)
+        entry.candidate, entry.obstacle = None, Obstacle.of_load(symbol.bound.secrets.hide_in(value))
         noted.add(id)
         table.index(entry)
 

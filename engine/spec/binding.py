@@ -23,6 +23,7 @@ from engine.spec.common import CommonReader
 from engine.spec.origin import Origin
 from engine.spec.problems import Problems
 from engine.spec.resource import EnvEntry, Link, Spec, Value
+from engine.spec.secrets import NO_SECRETS, Secrets
 from engine.spec.template import Steps, UnresolvedName
 
 CHILDREN = "specs"
@@ -54,7 +55,8 @@ class Bound:
     `spec` is the spec as it was, but for its name. `env` holds what each name resolved to; names that did not are
     missing. `used_values` are the values asked for, found or not: when one of them changes, bind again. While there is
     anything in `unresolved` the spec stays pending; `unfilled` are the paths, in `fields` and in `ports` as
-    written, that still hold templates.
+    written, that still hold templates. `secrets` is what values have
+    put into it, which no message may show.
     """
 
     spec: Spec
@@ -64,6 +66,7 @@ class Bound:
     used_values: frozenset[ValueKey] = frozenset()
     unresolved: tuple[Unresolved, ...] = ()
     unfilled: frozenset[Steps] = frozenset()
+    secrets: Secrets = NO_SECRETS
 
     @property
     def ready(self) -> bool:
@@ -231,6 +234,10 @@ class _Binder:
         self.used: set[ValueKey] = set()
         self.unresolved: list[Unresolved] = []
         self.unfilled: set[Steps] = set()
+        self.secret: set[str] = set()
+        """The names of `env` that hold something of a value, here or in a child: all of that name count as such."""
+        self.filled: set[Steps] = set()
+        self.data: list[Any] = []
 
     def bind(self) -> Bound:
         spec = self.spec
@@ -250,6 +257,7 @@ class _Binder:
             frozenset(self.used),
             tuple(self.unresolved),
             frozenset(self.unfilled),
+            Secrets(frozenset(self.filled), tuple(self.data)) if self.data else NO_SECRETS,
         )
 
     def _resolve(self, env: Mapping[str, tuple[EnvEntry, ...]], path: Steps) -> dict[str, Any]:
@@ -260,6 +268,8 @@ class _Binder:
                 value = self._entry(entry, reasons)
                 if value is not template.MISSING:
                     resolved[key] = value
+                    if entry.name is not None or entry.id is not None:
+                        self.secret.add(key)
                     break
             else:
                 reason = f"env {key!r}: {', and '.join(dict.fromkeys(reasons)) or 'has no entry'}"
@@ -276,7 +286,14 @@ class _Binder:
             called = f"named {entry.name!r}" if entry.name is not None else f"with the id {entry.id}"
             reasons.append(f"no value {called}")
             return template.MISSING
-        return self._take(entry.data, value.data, reasons, f"value {entry.name or entry.id!r}")
+        if value.problem is not None:
+            reasons.append(value.problem)
+            return template.MISSING
+        taken = self._take(entry.data, value.data, reasons, f"value {entry.name or entry.id!r}")
+        if taken is not template.MISSING:
+            parts = (name for _, _, _, parsed in template.find(entry.data) for name, _ in parsed.names)
+            self.data += [taken, *(template.lookup(value.data, name) for name in parts)]
+        return taken
 
     def _take(self, data: Any, scope: Any, reasons: list[str], where: str) -> Any:
         missing: list[UnresolvedName] = []
@@ -341,6 +358,8 @@ class _Binder:
 
     def _render(self, data: Any, scope: dict[str, Any], names: frozenset[str], path: Steps) -> Any:
         missing: list[UnresolvedName] = []
+        if self.secret:
+            self._note_filled(data, path)
         try:
             filled = template.render(data, scope, missing, path=path)
         except InvalidError as error:
@@ -356,6 +375,12 @@ class _Binder:
             elif root not in names:
                 self._wait(f"`env` has no {root!r}", each.path)
         return filled
+
+    def _note_filled(self, data: Any, path: Steps) -> None:
+        """Note where something of a value comes to stand: for a key that is the map, as the key will be another."""
+        for where, is_key, _, parsed in template.find(data, path):
+            if any(not name.parts or name.root in self.secret for name, _ in parsed.names):
+                self.filled.add(where[:-1] if is_key else where)
 
     def _wait(self, reason: str, path: Steps) -> None:
         place = self.spec.origin.place(path) if self.spec.origin is not None else Place()

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import Any, Final
 
@@ -11,6 +12,7 @@ from pydantic_core import ErrorDetails
 
 from engine.spec import suggest
 from engine.spec.common import kind_of
+from engine.spec.secrets import HIDDEN
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,10 +74,19 @@ _LIMITS: Final = {
 }
 
 
-def complaint(details: ErrorDetails) -> Complaint:
-    """One error of pydantic."""
+_CLAUSE: Final = re.compile(r"(?:is|are|must be) (?:an? |the )?[a-z ]+(?=,|$)")
+"""The part of a complaint that says what would be right: words of ours, up to a comma."""
+
+
+def complaint(details: ErrorDetails, *, hidden: bool = False) -> Complaint:
+    """One error of pydantic. With `hidden` nothing of what stands there is quoted, or can be told from the hint."""
+    found = _complaint(details, hidden=hidden)
+    return replace(found, hint=None) if hidden else found
+
+
+def _complaint(details: ErrorDetails, *, hidden: bool) -> Complaint:
     kind = details["type"]
-    value = details.get("input")
+    value = _Hidden() if hidden else details.get("input")
     context: dict[str, Any] = dict(details.get("ctx") or {})
     if kind == "extra_forbidden":
         return Complaint("unknown-field")
@@ -96,6 +107,8 @@ def complaint(details: ErrorDetails) -> Complaint:
         return _length(kind, context)
     if kind in _LIMITS:
         return Complaint("wrong-value", f"{_LIMITS[kind][0].format(**context)}, not {_given(value)}")
+    if hidden:
+        return _unquoted(kind, context)
     if kind == "field":
         return Complaint("wrong-type", str(context["reason"]), context.get("hint"))
     if kind in ("value_error", "assertion_error"):
@@ -142,7 +155,21 @@ def _length(kind: str, context: dict[str, Any]) -> Complaint:
     return Complaint("wrong-value", f"{text}; it has {context['actual_length']}" if text[0] != "m" else text)
 
 
+class _Hidden:
+    """Stands for what must not be quoted."""
+
+
+def _unquoted(kind: str, context: dict[str, Any]) -> Complaint:
+    """What a check of our own says, up to where it may begin to quote: "is a duration", of "is a duration, not '3x'"."""
+    said = _CLAUSE.match(str(context["reason"])) if kind == "field" else None
+    if said is None:
+        return Complaint("wrong-value", f"cannot be what a value has filled in ({HIDDEN})")
+    return Complaint("wrong-type", f"{said.group().rstrip()}, not {HIDDEN}")
+
+
 def _given(value: Any) -> str:
+    if isinstance(value, _Hidden):
+        return HIDDEN
     if isinstance(value, timedelta):
         return f"{value.total_seconds():.9g}s"
     return repr(value) if isinstance(value, str) and len(value) <= 60 else kind_of(value)

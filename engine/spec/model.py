@@ -40,6 +40,14 @@ __all__ = [
 
 R = TypeVar("R", Spec, Value)
 
+_QUOTING: Final = {
+    "unknown-alias": "an alias stands here, and there is no anchor of its name: quote it to make it text",
+    "endless-alias": "the alias stands inside the value that it stands for",
+    "unknown-tag": "the tag that stands here is not known, or does not fit: remove it, or quote the text",
+    "duplicate-key": "the key stands twice: remove one of them",
+}
+"""What problems of YAML that quote what stands there say instead, where it may be a secret."""
+
 _VALUE_FIELDS: Final = ("id", "namespace", "name", "labels", "annotations", "data", "revision")
 
 
@@ -127,8 +135,14 @@ def read_specs(
 def read_values(
     text: str | bytes, *, file: str | None = None, namespace: str | None = None
 ) -> tuple[list[Value], list[Diagnostic]]:
-    """The good values of a text, and everything that is wrong with the others, as :func:`read_specs` does it."""
-    return _read_all(text, file, "values", lambda item, origin: parse_value(item, origin=origin, namespace=namespace))
+    """The good values of a text, and everything that is wrong with the others, as :func:`read_specs` does it.
+
+    What stands in the data of a value is quoted by none of the problems.
+    """
+    good, problems = _read_all(
+        text, file, "values", lambda item, origin: parse_value(item, origin=origin, namespace=namespace)
+    )
+    return good, [_unquoted(problem) for problem in problems]
 
 
 def _read_all(
@@ -163,6 +177,14 @@ def _read_all(
             Diagnostic("empty", f"no {plural}{where}", place, f"write a list of {plural}, or one in each document")
         ]
     return good, problems
+
+
+def _unquoted(problem: Diagnostic) -> Diagnostic:
+    """A problem with the data of a value, without the words that may quote it: a YAML tag, an alias, a key."""
+    path = problem.path[1:] if problem.path and isinstance(problem.path[0], int) else problem.path
+    if path[:1] != ("data",) or problem.rule not in _QUOTING:
+        return problem
+    return dataclasses.replace(problem, message=_QUOTING[problem.rule], hint=None)
 
 
 def _below(prefix: tuple[int, ...], problem: Diagnostic) -> Diagnostic:

@@ -89,17 +89,21 @@ class Spec:
 
 @dataclass(frozen=True, slots=True)
 class Value:
-    """Data with a name, from which `env` entries take. Its members mean what they mean in :class:`Spec`."""
+    """Data with a name, from which `env` entries take. Its members mean what they mean in :class:`Spec`.
+
+    `problem` tells why the data cannot be read: it is there, and nobody knows what it says. What it says is not in its repr.
+    """
 
     namespace: str = DEFAULT_NAMESPACE
     id: str = ""
     name: str | None = None
-    data: Any = None
+    data: Any = field(default=None, repr=False)
     annotations: Mapping[str, str] = field(default_factory=dict)
     labels: Mapping[str, str] = field(default_factory=dict)
-    document: Mapping[str, Any] = field(default_factory=dict)
+    document: Mapping[str, Any] = field(default_factory=dict, repr=False)
     origin: Origin | None = field(default=None, compare=False, repr=False)
     revision: int = 0
+    problem: str | None = None
 
     @property
     def label(self) -> str:

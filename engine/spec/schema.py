@@ -32,6 +32,7 @@ from engine.spec.complaint import Complaint, complaint, joined, spelled
 from engine.spec.origin import Origin
 from engine.spec.problems import Problems
 from engine.spec.resource import COMMON_FIELDS
+from engine.spec.secrets import NO_SECRETS, Secrets
 
 __all__ = ["NodeSpec", "check", "decode", "field_names", "json_schema"]
 
@@ -80,7 +81,12 @@ M = TypeVar("M", bound=NodeSpec)
 
 @overload
 def decode(
-    model: type[M], fields: Mapping[str, Any], *, origin: Origin | None = None, kind: str | None = None
+    model: type[M],
+    fields: Mapping[str, Any],
+    *,
+    origin: Origin | None = None,
+    kind: str | None = None,
+    secrets: Secrets = NO_SECRETS,
 ) -> M: ...
 @overload
 def decode(
@@ -98,17 +104,18 @@ def decode(
     origin: Origin | None = None,
     skip_paths: frozenset[tuple[str | int, ...]] = frozenset(),
     kind: str | None = None,
+    secrets: Secrets = NO_SECRETS,
 ) -> M | None:
     """The fields of a spec as an instance of its kind's class.
 
     Raises :class:`~engine.errors.DiagnosticsError` with everything that is wrong. What stands at or below one of
     `skip_paths` is not checked, because its templates are not filled yet; where that leaves no instance, the answer is
-    None. `kind` is for the messages.
+    None. `kind` is for the messages, which quote nothing of `secrets`.
     """
     try:
         return model.model_validate(fields)
     except ValidationError as error:
-        found = _diagnostics(error, model, fields, origin, skip_paths, kind)
+        found = _diagnostics(error, model, fields, origin, skip_paths, kind, secrets)
         if found:
             raise DiagnosticsError(found) from None
         return None
@@ -189,6 +196,7 @@ def _diagnostics(
     origin: Origin | None,
     skip_paths: frozenset[tuple[str | int, ...]],
     kind: str | None,
+    secrets: Secrets,
 ) -> list[Diagnostic]:
     """Pydantic's errors as findings: one for each place, alternatives of a union joined."""
     problems = Problems(origin)
@@ -199,7 +207,7 @@ def _diagnostics(
         if any(path[: len(skipped)] == skipped for skipped in skip_paths):
             continue
         owners[path] = owners_here
-        found = complaint(details)
+        found = complaint(details, hidden=secrets.fills(path))
         complaints.setdefault((path, found.rule), []).append(found)
     for (path, rule), same in complaints.items():
         if rule == "wrong-type" and any(len(path) < len(other) and other[: len(path)] == path for other in owners):
@@ -215,7 +223,7 @@ def _diagnostics(
         else:
             subject = f"`{spelled(path)}`" if path else (kind or "this spec")
             problems.add(rule, f"{subject} {joined(same)}", path, hint=same[0].hint)
-    return problems.found
+    return [secrets.cover(found) for found in problems.found]
 
 
 def _locate(

@@ -170,7 +170,7 @@ def _render(data: Any, scope: Any, missing: list[UnresolvedName], path: Steps) -
             if isinstance(key, str) and _OPENING in key:
                 new_key = text_of(_fill(key, scope, missing, below))
             if new_key in filled:
-                raise InvalidError(f"two keys become {new_key!r} once their templates are filled")
+                raise InvalidError(f"the key {key!r} becomes one that is there, once the templates are filled")
             filled[new_key] = _render(value, scope, missing, below)
         return filled
     if isinstance(data, (list, tuple)):

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any, Literal, Self, TypeAlias
 
-from engine.errors import InvalidError
+from engine.errors import Diagnostic, DiagnosticsError, InvalidError
 from engine.spec.model import Spec, Value
 from engine.spec.origin import Origin
 from engine.store.clock import moment
@@ -21,7 +21,8 @@ ChangeAction: TypeAlias = Literal["put", "delete"]
 class Change:
     """One write of one document. `document` is the whole as written, None for a deletion.
 
-    `name` is the name it has now; of a deletion, the one it had.
+    `name` is the name it has now; of a deletion, the one it had. `problem` tells why the document cannot be opened; there
+    is none then.
     """
 
     revision: int
@@ -32,12 +33,16 @@ class Change:
     name: str | None
     document: Mapping[str, Any] | None = None
     origin: Origin | None = None
+    problem: Diagnostic | None = None
 
     def subject(self) -> Spec | Value | None:
         """The spec or value as stored; None for a deletion.
 
-        Raises DiagnosticsError if another version of Weir wrote something that this one cannot read.
+        Raises DiagnosticsError if it has a `problem`, or if another version of Weir wrote something that this one cannot
+        read.
         """
+        if self.problem is not None:
+            raise DiagnosticsError([self.problem])
         if self.document is None:
             return None
         return restore(

@@ -8,7 +8,7 @@ from typing import TypeVar
 from engine.errors import Diagnostic, DiagnosticsError
 from engine.spec.model import Spec, Value
 from engine.store.query import Page, Query, write_token
-from engine.store.record import Record, unseal
+from engine.store.record import Record, stand_in, unseal
 
 SubjectT = TypeVar("SubjectT", Spec, Value)
 
@@ -21,9 +21,17 @@ def compose(kind: type[SubjectT], records: Iterable[Record], *, query: Query, re
     items: list[SubjectT] = []
     problems: list[Diagnostic] = []
     unreadable: set[str] = set()
+    broken: list[Value] = []
 
     def page(after: str | None = None) -> Page[SubjectT]:
-        return Page(items, revision=revision, after=after, problems=tuple(problems), unreadable=frozenset(unreadable))
+        return Page(
+            items,
+            revision=revision,
+            after=after,
+            problems=tuple(problems),
+            unreadable=frozenset(unreadable),
+            broken=broken,
+        )
 
     last: Record | None = None
     for count, record in enumerate(records):
@@ -36,6 +44,8 @@ def compose(kind: type[SubjectT], records: Iterable[Record], *, query: Query, re
         except DiagnosticsError as error:
             problems.extend(error.diagnostics)
             unreadable.add(record.id)
+            if record.resource == "value":
+                broken.append(stand_in(record, "; ".join(found.message for found in error.diagnostics)))
             continue
         assert isinstance(subject, kind)
         items.append(subject)

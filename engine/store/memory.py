@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Iterable
-from datetime import timedelta
+from dataclasses import replace
+from datetime import datetime, timedelta
 from typing import TypeVar
 
 from engine.errors import UnavailableError
 from engine.spec.model import Spec, Value
 from engine.store.change import Batch, HistoryEntry, LogEntry, Retention
+from engine.store.check.protocol import Inspection
 from engine.store.clock import Clock, microseconds, utc_now
 from engine.store.instance import FORGOTTEN, Instance, dump_body
 from engine.store.listing import compose
@@ -17,8 +19,11 @@ from engine.store.plan import Draft, IdKey, NameKey, Plan, decide
 from engine.store.protocol import Store
 from engine.store.query import ANYTHING, Page, Query
 from engine.store.record import Record, Resource
+from engine.store.transfer.protocol import Destination, Source
+from engine.store.transfer.refusal import nothing_lasts
 from engine.store.trial import NOT_CONFIRMED, Applied, Reverted, Trial, no_trial
 from engine.store.trying import Onset, Reversal, begin
+from engine.store.vault.rotation import Rotation
 from engine.store.watch import Watch
 from engine.store.write import Write
 
@@ -103,6 +108,10 @@ class MemoryStore(Store):
         self._commit(plan, now)
         return Reverted(onset.trial, plan.outcomes, left)
 
+    async def rotate(self, after: str | None = None) -> Rotation:  # noqa: ARG002
+        self._check_open()
+        return Rotation()  # nothing is at rest here
+
     def watch(self, namespaces: frozenset[str] | None = None) -> Watch:
         return Watch(namespaces, subscribe=self._subscribe, unsubscribe=self._unsubscribe)
 
@@ -119,15 +128,16 @@ class MemoryStore(Store):
     async def put_instance(self, instance: Instance) -> None:
         self._check_open()
         dump_body(instance)  # refuses what other stores could not keep
-        oldest = self._clock() - FORGOTTEN
+        now = self._clock()
+        oldest = now - FORGOTTEN
         self._instances = {known.id: known for known in self._instances.values() if known.heartbeat >= oldest}
-        self._instances[instance.id] = instance
+        self._instances[instance.id] = replace(instance, heartbeat=now)
 
     async def instances(self, namespace: str | None = None) -> list[Instance]:
         self._check_open()
         now = self._clock()
         alive = (
-            instance
+            replace(instance, read=now)
             for instance in self._instances.values()
             if instance.alive(now) and namespace in (None, instance.namespace)
         )
@@ -136,6 +146,19 @@ class MemoryStore(Store):
     async def remove_instance(self, id: str) -> None:
         self._check_open()
         self._instances.pop(id, None)
+
+    async def now(self) -> datetime:
+        self._check_open()
+        return self._clock()
+
+    def inspection(self) -> Inspection:
+        raise nothing_lasts("checked")
+
+    def source(self) -> Source:
+        raise nothing_lasts("copied from")
+
+    def destination(self) -> Destination:
+        raise nothing_lasts("copied to")
 
     def _check_open(self) -> None:
         if not self._open:

@@ -15,7 +15,7 @@ from dataclasses import dataclass, field, replace
 from engine.errors import ConflictError, DiagnosticsError, InvalidError, NotFoundError, Place
 from engine.spec.model import Spec, Value
 from engine.store.change import LogEntry
-from engine.store.record import Record, Resource, Sealed, label, seal, unseal
+from engine.store.record import Record, Resource, Sealed, label, refuse_hidden, says_the_same, seal, unseal
 from engine.store.write import Delete, Outcome, Put, PutSpec, PutValue, Write, resource_of, subject_of
 from engine.uuid7 import uuid7
 
@@ -37,6 +37,8 @@ class Draft:
         for write in listed:
             if not isinstance(write, Write):
                 raise InvalidError(f"a store cannot apply a {type(write).__name__}", hint="wrap specs in PutSpec")
+            if isinstance(write, PutValue):
+                refuse_hidden(write.value)
         sealed = tuple(seal(subject_of(write)) if isinstance(write, Put) else None for write in listed)
         return cls(listed, sealed)
 
@@ -136,7 +138,7 @@ class _Decision:
                 details=_details(found, 0),
             )
         _check_expect(write.expect, found, subject.label, place=subject.place)
-        if found is not None and (found.name, found.meaning) == (subject.name, sealed.meaning):
+        if found is not None and found.name == subject.name and says_the_same(found, sealed):
             self._keep(write, found, sealed)
             return
         self.plan.revision += 1
@@ -229,9 +231,14 @@ class _Decision:
         return next((self._by_id[resource, holder] for holder in holders), None)
 
     def _keep(self, write: Put, found: Record, sealed: Sealed) -> None:
-        """Nothing new is said. It may stand elsewhere now, or its keys in another order: that is kept, quietly."""
-        if sealed.origin is not None and (sealed.document, sealed.origin) != (found.document, found.origin):
-            moved = replace(found, document=sealed.document, origin=sealed.origin)
+        """Nothing new is said. It may stand elsewhere now, or its keys in another order: that is kept, quietly.
+
+        So is a value that was kept plain, or sealed with an older key.
+        """
+        elsewhere = sealed.origin is not None and (sealed.document, sealed.origin) != (found.document, found.origin)
+        if elsewhere or found.stale:
+            document, origin = (sealed.document, sealed.origin) if elsewhere else (found.document, found.origin)
+            moved = replace(found, document=document, origin=origin, stale=False)
             self._by_id[found.resource, found.id] = moved
             self.plan.final[found.resource, found.id] = moved
         self._note("unchanged", found, write)

@@ -11,6 +11,12 @@ the loop. They raise
 **Revisions.** A store has one counter. Every write that changes a document takes the next number, and that is the
 document's revision: a revision orders all changes of a store. The numbers say nothing across stores.
 
+**Time.** Changes, trials and heartbeats are written with the store's own time, and judged by it. A store on a server takes
+that server's clock: it does not matter whether those of the daemons agree.
+
+**Secrets.** What a value says is sealed wherever a store keeps it (:mod:`engine.store.vault`). A value that cannot be opened is
+no error of a listing or of a watch: it is among their `problems`, and can be written anew or deleted.
+
 **Identity.** An id belongs to one document for good and stays in its namespace; within a namespace a name belongs to one
 document at a time. Specs and values have ids and names apart. Ids are kept in lower case.
 """
@@ -18,15 +24,18 @@ document at a time. Specs and values have ids and names apart. Ids are kept in l
 from __future__ import annotations
 
 from collections.abc import Iterable
-from datetime import timedelta
+from datetime import datetime, timedelta
 from types import TracebackType
 from typing import Protocol, Self
 
 from engine.spec.model import Spec, Value
 from engine.store.change import Batch, Change, HistoryEntry, Resync, Retention
+from engine.store.check.protocol import Inspection
 from engine.store.instance import Instance, SpecState
 from engine.store.query import ANYTHING, Example, Page, Query
+from engine.store.transfer.protocol import Destination, Source
 from engine.store.trial import NOT_CONFIRMED, Applied, Reverted, Trial
+from engine.store.vault.rotation import Rotation
 from engine.store.watch import Watch
 from engine.store.write import DeleteSpec, DeleteValue, Outcome, PutSpec, PutValue, Write
 
@@ -48,6 +57,7 @@ __all__ = [
     "Resync",
     "Retention",
     "Reverted",
+    "Rotation",
     "SpecState",
     "Store",
     "Trial",
@@ -130,6 +140,15 @@ class Store(Protocol):
         """
         ...
 
+    async def rotate(self, after: str | None = None) -> Rotation:
+        """Seal values anew with the first key: one part of them, in one transaction, from `after` on (None: the first).
+
+        Call it again with the `after` of its answer, until that is None. Nobody is told, and no revision is given: what
+        values say has not changed. Cancelled, a part has happened whole or not at all; a rotation that begins again
+        finds it done. Raises InvalidError if there are values and no key to seal with.
+        """
+        ...
+
     def watch(self, namespaces: frozenset[str] | None = None) -> Watch:
         """What is applied from now on, by anybody: one batch for each `apply`, in order.
 
@@ -146,15 +165,34 @@ class Store(Protocol):
         ...
 
     async def put_instance(self, instance: Instance) -> None:
-        """Say that a worker is alive, and what it runs. To be repeated well within 30 s."""
+        """Say that a worker is alive, and what it runs. To be repeated well within 30 s.
+
+        Its `heartbeat` becomes the store's time, whatever it was.
+        """
         ...
 
     async def instances(self, namespace: str | None = None) -> list[Instance]:
-        """The workers that are alive, ordered by namespace, host and id."""
+        """The workers that are alive, ordered by namespace, host and id; `read` is set in each."""
         ...
 
     async def remove_instance(self, id: str) -> None:
         """Forget a worker that ends. One that is not there is no error."""
+        ...
+
+    async def now(self) -> datetime:
+        """The time of the store, with its zone."""
+        ...
+
+    def inspection(self) -> Inspection:
+        """What looks for damage in this store: it opens the store by itself. Raises as :meth:`source`."""
+        ...
+
+    def source(self) -> Source:
+        """What copies this store: it opens the store by itself. Raises InvalidError for one that is gone with its process."""
+        ...
+
+    def destination(self) -> Destination:
+        """What fills this store with a copy: it opens the store by itself. Raises as :meth:`source`."""
         ...
 
     async def __aenter__(self) -> Self:

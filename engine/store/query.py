@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from typing import Any, Final, Generic, Self, TypeVar
 
 from engine.errors import Diagnostic, InvalidError
+from engine.spec.resource import Value
 from engine.spec.suggest import did_you_mean
 from engine.store.record import Record
 
@@ -137,11 +138,11 @@ class Page(list[ItemT], Generic[ItemT]):
 
     `after` is the token of the next page, or None if this was the last. `revision` is the revision of the store that the
     page shows, all of it and nothing later. `problems` tell of stored documents that this version cannot read, and
-    `unreadable` has their ids; they are
-    not among the items, and count towards the limit.
+    `unreadable` has their ids; they are not among the items, and count towards the limit. `broken` has the values among
+    them, as far as they are known: each without data, and with its `problem`.
     """
 
-    __slots__ = ("after", "problems", "revision", "unreadable")
+    __slots__ = ("after", "broken", "problems", "revision", "unreadable")
 
     def __init__(
         self,
@@ -151,12 +152,14 @@ class Page(list[ItemT], Generic[ItemT]):
         after: str | None = None,
         problems: tuple[Diagnostic, ...] = (),
         unreadable: frozenset[str] = frozenset(),
+        broken: Iterable[Value] = (),
     ) -> None:
         super().__init__(items)
         self.revision = revision
         self.after = after
         self.problems = problems
         self.unreadable = unreadable
+        self.broken = tuple(broken)
 
 
 def check_text(text: str, what: str) -> None:

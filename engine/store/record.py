@@ -11,11 +11,12 @@ import json
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Final, Literal, TypeAlias
+from typing import Any, Final, Literal, Protocol, TypeAlias
 
-from engine.errors import InvalidError, Place
+from engine.errors import Diagnostic, DiagnosticsError, InvalidError, Place
 from engine.spec.model import Spec, Value, canonical, parse_spec, parse_value
 from engine.spec.origin import Origin, key_text
+from engine.spec.secrets import HIDDEN
 
 Resource: TypeAlias = Literal["spec", "value"]
 
@@ -27,6 +28,19 @@ MAX_DEPTH: Final = 256
 
 IDENTITY: Final = frozenset({"id", "namespace", "revision"})
 """Fields that say which document it is, not what it says."""
+
+
+class Known(Protocol):
+    """What is known of a document without reading it."""
+
+    @property
+    def id(self) -> str: ...
+    @property
+    def namespace(self) -> str: ...
+    @property
+    def name(self) -> str | None: ...
+    @property
+    def revision(self) -> int: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +55,12 @@ class Sealed:
 
 @dataclass(frozen=True, slots=True)
 class Record:
-    """One stored document. `revision` is the number of its last write."""
+    """One stored document. `revision` is the number of its last write.
+
+    `meaning` is that of a spec (:func:`said`); no store keeps that of a value, as a hash of a short secret would give it
+    away. `problem` tells why the document of a value cannot be opened: it is still sealed then. A `stale` one is kept otherwise than it
+    would be written now: plain, or sealed with an older key.
+    """
 
     resource: Resource
     id: str
@@ -52,6 +71,8 @@ class Record:
     meaning: str
     document: str
     origin: str | None
+    problem: Diagnostic | None = None
+    stale: bool = False
 
     @property
     def key(self) -> tuple[str, str, str]:
@@ -93,16 +114,38 @@ def seal(subject: Spec | Value) -> Sealed:
     return Sealed(document, origin, dict(subject.labels), said(plain))
 
 
+def refuse_hidden(value: Value) -> None:
+    """Raise InvalidError for a value as listings show it: to store what hides the secret would lose the secret."""
+    if value.problem is not None or value.data == HIDDEN:
+        place = value.origin.place(("data",)) if value.origin is not None else value.place
+        raise InvalidError(
+            f"{value.label}: its data is hidden here ({HIDDEN}), and cannot be stored so",
+            place=place,
+            hint="get it with `weir get values --reveal` (?reveal=true), or leave `data` out of a patch",
+        )
+
+
 def said(document: Mapping[str, Any]) -> str:
     """The hash of what a document says, apart from which one it is: with a name, the rule of what is `unchanged`."""
     return canonical({key: value for key, value in document.items() if key not in IDENTITY})
 
 
+def says_the_same(record: Record, sealed: Sealed) -> bool:
+    """Whether a stored document says what another one does; one that cannot be opened says nothing."""
+    if record.problem is not None:
+        return False
+    meaning = record.meaning if record.resource == "spec" else said(json.loads(record.document))
+    return meaning == sealed.meaning
+
+
 def unseal(record: Record) -> Spec | Value:
     """The spec or value of a record, with the id, namespace and revision that the store gave it.
 
-    Raises DiagnosticsError if the document breaks a rule, which only one written by another version of Weir can.
+    Raises DiagnosticsError if it has a `problem`, or if the document breaks a rule, which only one written by another
+    version of Weir can.
     """
+    if record.problem is not None:
+        raise DiagnosticsError([record.problem])
     return restore(
         record.resource,
         json.loads(record.document),
@@ -112,6 +155,11 @@ def unseal(record: Record) -> Spec | Value:
         name=record.name,
         revision=record.revision,
     )
+
+
+def stand_in(known: Known, problem: str) -> Value:
+    """What stands for a value whose document cannot be read, so that whoever takes from it can tell why he must wait."""
+    return Value(namespace=known.namespace, id=known.id, name=known.name, revision=known.revision, problem=problem)
 
 
 def restore(

@@ -1,12 +1,13 @@
-"""The URL of a store as it may be shown: in a log, in a message, to whoever asks."""
+"""What a store holds, and its URL, as they may be shown: in a log, in a message, to whoever asks."""
 
 from __future__ import annotations
 
 import re
-from typing import Final
+from collections.abc import Mapping
+from typing import Any
 
-HIDDEN: Final = "***"
-"""Stands where a secret was."""
+from engine.spec.model import Spec, Value
+from engine.spec.secrets import HIDDEN
 
 
 def shown(url: str) -> str:
@@ -29,3 +30,18 @@ def shown(url: str) -> str:
     elif "@" in path:  # a password with a slash in it, perhaps
         return f"{scheme}://{HIDDEN}"
     return f"{scheme}://{authority}{re.split('[?#]', path)[0]}"
+
+
+def document_of(subject: Spec | Value, *, reveal: bool = False) -> dict[str, Any]:
+    """A spec or value as everybody sees it: what was written, with id, namespace and revision.
+
+    The data of a value is hidden (:data:`~engine.spec.secrets.HIDDEN`) unless it is to be revealed.
+    """
+    rest = {key: item for key, item in subject.document.items() if key not in ("id", "namespace", "revision")}
+    document = {"id": subject.id, "namespace": subject.namespace, **rest, "revision": subject.revision}
+    return document if reveal or isinstance(subject, Spec) else hide(document)
+
+
+def hide(document: Mapping[str, Any], by: str = HIDDEN) -> dict[str, Any]:
+    """The document of a value with `by` in the place of its data."""
+    return {key: by if key == "data" else item for key, item in document.items()}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Final
 from urllib.parse import unquote
 
@@ -17,14 +18,17 @@ SCHEMES: Final = ("sqlite", "memory", "mongodb", "mongodb+srv")
 _FORMS: Final = "sqlite:///relative/path.db, sqlite:////absolute/path.db, mongodb://host/database or memory://"
 
 
-def open_store(url: str) -> Store:
-    """The store that a URL names, not opened yet. Touches no file. Raises InvalidError, never with a password in it."""
+def open_store(url: str, *, keys: Sequence[str] = ()) -> Store:
+    """The store that a URL names, not opened yet. Touches no file. Raises InvalidError, never with a password in it.
+
+    `keys` is where the keys for values are kept, as `values.key` of a config says it; they are read when a value needs them.
+    """
     scheme, separator, rest = url.partition("://")
     scheme = scheme.lower()
     if not separator:
         raise InvalidError(f"{shown(url)!r} is no URL of a store", hint=f"write {_FORMS}")
     if scheme == "sqlite":
-        return SqliteStore(_path(url, rest))
+        return SqliteStore(_path(url, rest), keys=keys)
     if scheme == "memory":
         if rest:
             raise InvalidError(f"a store in memory has no name, but got {rest!r}", hint="write memory://")
@@ -32,7 +36,7 @@ def open_store(url: str) -> Store:
     if scheme in SCHEMES:
         from engine.store.mongodb import MongodbStore  # takes long to load, and few need it
 
-        return MongodbStore(url)
+        return MongodbStore(url, keys=keys)
     guess = did_you_mean(scheme, SCHEMES)
     hint = f"did you mean {guess}://?" if guess else f"write {_FORMS}"
     raise InvalidError(f"no store has URLs that begin with {scheme}://", hint=hint)

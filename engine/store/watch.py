@@ -12,6 +12,7 @@ from __future__ import annotations
 import asyncio
 from collections import deque
 from collections.abc import Awaitable, Callable
+from time import monotonic
 from types import TracebackType
 from typing import Final, Self
 
@@ -35,12 +36,15 @@ class Watch:
         *,
         subscribe: Callable[[Watch], Awaitable[int]],
         unsubscribe: Callable[[Watch], Awaitable[None]],
+        heard: Callable[[], float] = monotonic,
         backlog: int = BACKLOG,
     ) -> None:
         self.namespaces = namespaces
         self.lost: UnavailableError | None = None
         self._subscribe = subscribe
         self._unsubscribe = unsubscribe
+        self._heard = heard
+        self._last_heard: float | None = None
         self._backlog = backlog
         self._start: int | None = None
         self._buffer: deque[Batch | Resync] = deque()
@@ -92,6 +96,11 @@ class Watch:
             self._waiting -= len(item.changes)
         return item
 
+    @property
+    def heard(self) -> float:
+        """The moment up to which the store is known to have told all; of a watch that has ended, the last one."""
+        return self._heard() if self._last_heard is None else self._last_heard
+
     def offer(self, batch: Batch) -> None:
         """Take a batch from the store, as far as it is about this watch's namespaces."""
         if self._ended or (self._start is not None and batch.revision <= self._start):
@@ -118,6 +127,8 @@ class Watch:
 
     def end(self) -> None:
         """Take nothing more; the reader gets what is there, and then the end."""
+        if self._last_heard is None:
+            self._last_heard = self._heard()
         self._ended = True
         self._wake()
 

@@ -39,7 +39,7 @@ from engine.store.trial import Former
 STORES: dict[str, Callable[..., Store]] = {
     "memory": lambda fixture, **options: MemoryStore(**options),
     "sqlite": lambda fixture, **options: SqliteStore(fixture("tmp_path") / "store.db", **options),
-    "mongodb": lambda fixture, **options: MongodbStore(fixture("mongodb_url"), **options),
+    "mongodb": lambda fixture, **options: MongodbStore(fixture("mongodb_url"), keys=fixture("values_keys"), **options),
 }
 
 ID = "0191b2c3-0000-7000-8000-000000000001"
@@ -974,7 +974,7 @@ async def test_instances_tell_what_they_run(store, clock):
         ID: SpecState(3, "failed", "it says `kind: no`", ({"code": "unknown-kind", "line": 3},)),
         OTHER_ID: SpecState(2, "active"),
     }
-    told = instance("i", clock.now, revision=3, generation=9, states=states)
+    told = instance("i", clock.now, revision=3, generation=9, states=states, active=7, view_age=2.5, lost="it is away")
     await store.put_instance(told)
     assert await store.instances() == [told]
 
@@ -989,6 +989,19 @@ async def test_a_heartbeat_renews_an_instance(store, clock):
     clock.now += timedelta(seconds=10)
     assert await store.instances() == [again]
     clock.now += timedelta(microseconds=1)
+    assert await store.instances() == []
+
+
+async def test_heartbeats_are_the_stores_time_and_not_that_of_who_tells(store, clock):
+    assert await store.now() == clock.now
+    for id, off in (("a", timedelta(hours=-1)), ("b", timedelta(hours=1))):
+        await store.put_instance(instance(id, clock.now + off))
+    since, clock.now = clock.now, clock.now + timedelta(seconds=30)
+    assert await store.now() == clock.now
+    for found in await store.instances():
+        assert (found.heartbeat, found.read) == (since, clock.now)
+    assert len(await store.instances()) == 2
+    clock.now += timedelta(seconds=1)
     assert await store.instances() == []
 
 
@@ -1021,6 +1034,7 @@ async def test_a_store_that_is_not_open(store):
         store.history("n", "a"),
         store.instances(),
         store.put_instance(instance("i", datetime.now(UTC))),
+        store.now(),
         store.remove_instance("i"),
         store.watch().__aenter__(),
     ):

@@ -135,6 +135,13 @@ class Daemon:
         self.events.append(event)
         return event
 
+    def rest(self) -> list[str]:
+        """What it has said that nobody has waited for; call it after :meth:`close`."""
+        lines: list[str] = []
+        while (line := self._lines.get(timeout=PATIENCE)) is not None:
+            lines.append(line)
+        return lines
+
     def started(self) -> Daemon:
         self.wait_for("daemon.started")
         return self

@@ -223,11 +223,11 @@ def test_serving_goes_on_when_the_store_breaks(web, http, tmp_path):
 
 
 def test_a_config_that_cannot_be_honoured_is_refused(start):
-    daemon = start("--workers", "4")
+    daemon = start(environ={"WEIR_ADMIN_TOKENS": "tokens"})
     assert daemon.process.wait(30) == 1
     with pytest.raises(AssertionError):
         daemon.wait_for("daemon.started")
-    assert "workers" in "".join(daemon.other)
+    assert "admin.tokens" in "".join(daemon.other)
 
 
 def test_two_listeners_cannot_have_one_address(web, http, port, tmp_path):

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+import shutil
+from collections.abc import Callable
 from typing import Any
 
 import pytest
 
+from benchmarks.mongod import REPLICA_SET
+from benchmarks.proxy import proxied
 from engine.errors import UnavailableError
 from engine.spec.model import Spec, parse_spec
 from engine.store.change import Batch, Resync
@@ -17,7 +19,6 @@ from engine.store.protocol import PutSpec, Watch
 
 PATIENCE = 60
 QUICK = "serverSelectionTimeoutMS=1000"
-REPLICA_SET = ("--replSet", "rs0")
 
 
 @pytest.fixture(autouse=True)
@@ -63,91 +64,6 @@ def seen(monkeypatch: pytest.MonkeyPatch) -> Callable[[bool], Any]:
     return wait
 
 
-class Proxy:
-    """A network between a store and its server, which can be cut, or swallow everything that is sent."""
-
-    def __init__(self, port: int) -> None:
-        self._target = port
-        self._server: asyncio.Server | None = None
-        self._writers: set[asyncio.StreamWriter] = set()
-        self._tasks: set[asyncio.Task[None]] = set()
-        self._open = asyncio.Event()
-        self._open.set()
-        self.port = 0
-        self.cut_after: bytes | None = None
-        """Cut the connection, once, when the answer to a request with these bytes comes."""
-
-    @property
-    def url(self) -> str:
-        return f"mongodb://127.0.0.1:{self.port}/weir?directConnection=true"
-
-    async def start(self) -> None:
-        self._server = await asyncio.start_server(self._serve, "127.0.0.1", self.port)
-        self.port = self._server.sockets[0].getsockname()[1]
-
-    async def cut(self) -> None:
-        """End all connections, and take no new ones."""
-        assert self._server is not None
-        self._server.close()
-        for writer in list(self._writers):
-            writer.transport.abort()
-        for task in list(self._tasks):
-            task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
-
-    def swallow(self) -> None:
-        """Keep the connections, and let nothing through."""
-        self._open.clear()
-
-    def let_through(self) -> None:
-        self._open.set()
-
-    async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        task = asyncio.current_task()
-        assert task is not None
-        self._tasks.add(task)
-        self._writers.add(writer)
-        marked = asyncio.Event()
-        try:
-            there, back = await asyncio.open_connection("127.0.0.1", self._target)
-            self._writers.add(back)
-            async with asyncio.TaskGroup() as both:
-                both.create_task(self._pass(reader, back, marked, answers=False))
-                both.create_task(self._pass(there, writer, marked, answers=True))
-        except* (OSError, asyncio.CancelledError):
-            pass
-        finally:
-            for each in (writer, back):
-                each.transport.abort()
-                self._writers.discard(each)
-            self._tasks.discard(task)
-
-    async def _pass(
-        self, source: asyncio.StreamReader, target: asyncio.StreamWriter, marked: asyncio.Event, *, answers: bool
-    ) -> None:
-        while data := await source.read(65536):
-            await self._open.wait()
-            if not answers and self.cut_after is not None and self.cut_after in data:
-                self.cut_after = None
-                marked.set()
-            if answers and marked.is_set():
-                break
-            target.write(data)
-            await target.drain()
-        raise ConnectionResetError
-
-
-@asynccontextmanager
-async def proxied(port: int) -> AsyncIterator[Proxy]:
-    proxy = Proxy(port)
-    await proxy.start()
-    try:
-        yield proxy
-    finally:
-        proxy.let_through()
-        await proxy.cut()
-
-
 # The server
 
 
@@ -175,28 +91,14 @@ async def test_a_server_that_is_killed_and_started_again(start_mongod, seen):
 
 async def test_a_stream_that_is_killed_goes_on_where_it_was(start_mongod):
     server = start_mongod(*REPLICA_SET)
-    async with MongodbStore(f"{server.url}/weir") as store, store.watch() as watch, server.client() as client:
+    async with MongodbStore(f"{server.url}/weir") as store, store.watch() as watch:
         for turn in range(1, 6):
-            killed = await kill_streams(client)
+            killed = await server.kill_streams()
             assert killed == 1
             await put(store, "a", n=turn)
             batch = await take(watch)
             assert isinstance(batch, Batch)
             assert batch.revision == turn
-
-
-async def kill_streams(client: Any) -> int:
-    """Kill the change streams of the database `weir`; how many there were."""
-    found: set[int] = set()
-    async with asyncio.timeout(PATIENCE):
-        while not found:  # between two questions of the driver there is no operation, but an idle cursor
-            operations = await client.admin.aggregate([{"$currentOp": {"idleCursors": True}}])
-            async for operation in operations:
-                cursor = operation.get("cursor", {})
-                if operation.get("ns") == "weir.changes" and "cursorId" in cursor:
-                    found.add(cursor["cursorId"])
-    answer = await client.weir.command("killCursors", "changes", cursors=list(found))
-    return len(answer["cursorsKilled"])
 
 
 async def test_history_that_the_server_has_forgotten_is_a_resync(start_mongod):
@@ -211,7 +113,7 @@ async def test_history_that_the_server_has_forgotten_is_a_resync(start_mongod):
         await take(watch)
         await network.cut()
         await put(other, "b")
-        await overrun(server)
+        await server.overrun()
         await network.start()
         item = await take(watch)
         assert isinstance(item, Resync)
@@ -221,19 +123,6 @@ async def test_history_that_the_server_has_forgotten_is_a_resync(start_mongod):
         batch = await take(watch)
         assert isinstance(batch, Batch)
         assert ([change.name for change in batch.changes], watch.lost) == (["c"], None)
-
-
-async def overrun(server: Any) -> None:
-    """Write until the oplog holds nothing of what is in it now: ten megabytes at least."""
-    async with server.client() as client:
-        oplog = client.local["oplog.rs"]
-        newest = (await oplog.find_one(sort=[("$natural", -1)]))["ts"]
-        junk = client.junk.get_collection("junk")
-        written = 0
-        async with asyncio.timeout(PATIENCE):
-            while written < 10 or (await oplog.find_one(sort=[("$natural", 1)]))["ts"] <= newest:
-                await junk.insert_one({"text": "x" * 1_000_000})
-                written += 1
 
 
 async def test_a_standalone_server_is_refused_with_what_to_do(start_mongod):
@@ -348,6 +237,32 @@ async def test_a_network_that_swallows_everything(start_mongod, seen):
         assert await names(store) == ["a", "b"]
 
 
+async def test_a_stream_that_says_that_nothing_is_new_is_heard_and_a_stuck_one_is_not(start_mongod, monkeypatch):
+    monkeypatch.setattr(connection.Connection, "patience", 50)
+    server = start_mongod(*REPLICA_SET)
+    async with (
+        proxied(server.port) as network,
+        MongodbStore(f"{network.url}&socketTimeoutMS=0") as store,
+        store.watch() as watch,
+    ):
+
+        async def hear() -> None:
+            before = watch.heard
+            async with asyncio.timeout(PATIENCE):
+                while watch.heard == before:
+                    await asyncio.sleep(0.01)
+
+        for _ in range(3):
+            await hear()
+        network.swallow()
+        await asyncio.sleep(0.2)  # what was on its way arrives
+        stuck = watch.heard
+        await asyncio.sleep(0.5)  # ten times as long as the server takes to say that there is nothing
+        assert (watch.heard, watch.lost) == (stuck, None)
+        network.let_through()
+        await hear()
+
+
 async def test_a_commit_whose_answer_is_lost_happens_once(start_mongod):
     server = start_mongod(*REPLICA_SET)
     async with proxied(server.port) as network, MongodbStore(f"{network.url}&{QUICK}") as store:
@@ -411,6 +326,56 @@ async def test_a_store_that_has_gone_back_is_listed_again(start_mongod, seen):
         batch = await take(watch)
         assert isinstance(batch, Batch)
         assert batch.revision == 2
+
+
+async def test_a_server_that_was_restored_from_an_older_snapshot_of_its_disk(start_mongod, seen, tmp_path):
+    server = start_mongod(*REPLICA_SET)
+    snapshot = tmp_path / "snapshot"
+
+    async def restart() -> None:
+        await asyncio.to_thread(server.start)
+        await asyncio.to_thread(server.await_primary)
+
+    async with MongodbStore(f"{server.url}/weir?{QUICK}") as store, store.watch() as watch:
+        await put(store, "a")
+        await take(watch)
+        server.kill()
+        shutil.copytree(server.folder, snapshot)
+        await restart()
+        for name in ("b", "c"):
+            await put(store, name)
+            await take(watch)
+        server.kill()
+        shutil.rmtree(server.folder)
+        shutil.copytree(snapshot, server.folder)
+        await restart()
+        item = await take(watch)
+        assert isinstance(item, Resync)
+        assert "has gone back from revision 3 to 1" in item.reason
+        assert await names(store) == ["a"]
+        assert await put(store, "d") == 2
+        batch = await take(watch)
+        assert isinstance(batch, Batch)
+        assert ([change.name for change in batch.changes], watch.lost) == (["d"], None)
+
+
+async def test_a_revision_that_is_given_a_second_time_is_not_taken_for_one_that_was_told(start_mongod):
+    server = start_mongod(*REPLICA_SET)
+    async with MongodbStore(f"{server.url}/weir") as store, store.watch() as watch, server.client() as client:
+        await put(store, "a")
+        await take(watch)
+        await server.kill_streams()
+        await put(store, "b")
+        await take(watch)  # the stream goes on, and would tell nothing twice
+        first = await client.weir.changes.find_one_and_delete({"_id": 1})
+        await client.weir.changes.insert_one(first)
+        item = await take(watch)
+        assert isinstance(item, Resync)
+        assert "has given revision 1 a second time" in item.reason
+        assert await put(store, "c") == 3
+        batch = await take(watch)
+        assert isinstance(batch, Batch)
+        assert (batch.revision, watch.lost) == (3, None)
 
 
 async def test_nobody_is_there(sockets_of_the_driver):

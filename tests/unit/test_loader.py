@@ -7,15 +7,17 @@ from typing import Any
 
 import pytest
 
-from engine.errors import WeirError
+from engine.errors import Diagnostic, DiagnosticsError, UnavailableError, WeirError
 from engine.flow import OneToOne
 from engine.graph import reconcile as reconcile_module
 from engine.graph.scheme import Codec, Scheme
 from engine.runtime import Runtime, Services
 from engine.spec.model import Spec, parse_spec
 from engine.spec.schema import NodeSpec
+from engine.store.change import Change
 from engine.store.memory import MemoryStore
 from engine.store.protocol import DeleteSpec, PutSpec
+from engine.store.watch import Watch
 
 
 class RecordSpec(NodeSpec):
@@ -212,3 +214,149 @@ async def test_a_revision_that_works_is_not_skipped_for_a_successor_that_does_no
     await world.store.apply([DeleteSpec(id=outcome.id), PutSpec(spec(name="a", tag="bad"))])
     await world.until(lambda: world.state("a") == "failed")
     assert world.tag("a") == "two"
+
+
+# --- how old the view is
+
+
+class Clock:
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.now = 1000.0
+        for module in ("loader", "store.watch"):
+            monkeypatch.setattr(f"engine.{module}.monotonic", lambda: self.now)
+
+
+@pytest.fixture
+def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
+    return Clock(monkeypatch)
+
+
+class Telling:
+    """A store whose watch can be cut, and says when it was last heard of."""
+
+    def __init__(self, store: MemoryStore, clock: Clock) -> None:
+        self._store, self._clock = store, clock
+        self.silent_since: float | None = None
+        self.watched: Watch | None = None
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._store, name)
+
+    def watch(self, namespaces: frozenset[str] | None = None) -> Watch:
+        inner = self._store.watch(namespaces)
+
+        def heard() -> float:
+            return self._clock.now if self.silent_since is None else self.silent_since
+
+        self.watched = Watch(namespaces, subscribe=inner._subscribe, unsubscribe=inner._unsubscribe, heard=heard)
+        return self.watched
+
+
+@pytest.fixture
+async def told(world: World, clock: Clock) -> tuple[Telling, Any]:
+    store = Telling(world.store, clock)
+    loader = world.runtime.start(store)
+    await loader.ready.wait()
+    return store, loader
+
+
+async def test_a_view_is_fresh_while_the_store_says_that_nothing_changes(told, clock):
+    _, loader = told
+    clock.now += 3600
+    assert (loader.lost, loader.age) == (None, 0.0)
+
+
+async def test_the_age_of_a_view_counts_from_when_the_store_was_last_heard_of(told, clock):
+    store, loader = told
+    clock.now += 3600
+    store.silent_since = clock.now
+    clock.now += 2
+    store.watched.lost = UnavailableError("it is away")
+    assert (loader.lost, loader.age) == ("it is away", 2.0)
+    clock.now += 5
+    assert loader.age == 7.0
+    store.watched.end()
+    await asyncio.sleep(0)
+    assert loader.age == 7.0, "also when the watch has ended"
+
+
+async def test_a_store_that_says_nothing_counts_as_lost_though_nothing_failed(told, clock):
+    store, loader = told
+    store.silent_since = clock.now
+    clock.now += 15
+    assert (loader.lost, loader.age) == (None, 0.0)
+    clock.now += 1
+    assert loader.lost == "the store has said nothing for more than 15s"
+    assert loader.age == 16.0
+    store.silent_since = None
+    assert (loader.lost, loader.age) == (None, 0.0)
+
+
+async def test_what_cannot_be_read_is_known_until_it_is_written_again(world, monkeypatch):
+    outcome = await world.put(name="a", tag="one")
+    await world.put(name="b", tag="one")
+    loader = world.runtime.start(world.store)
+    await loader.ready.wait()
+    real = Change.subject
+
+    def subject(self: Change) -> Any:
+        if self.document is not None and "strange" in str(self.document):
+            raise DiagnosticsError([Diagnostic("strange", "what is this?")])
+        return real(self)
+
+    monkeypatch.setattr(Change, "subject", subject)
+    strange = await world.put(name="a", tag="strange")
+    await world.until(lambda: loader.unreadable)
+    assert (loader.unreadable, world.tag("a")) == ({outcome.id: strange.revision}, "one")
+    await world.put(name="b", tag="two")
+    await world.until(lambda: world.tag("b") == "two")
+    assert loader.unreadable == {outcome.id: strange.revision}
+    await world.put(name="a", tag="three")
+    await world.until(lambda: world.tag("a") == "three")
+    assert loader.unreadable == {}
+
+
+def lines(world, event):
+    return [fields for name, fields in world.events if name == event]
+
+
+async def test_a_store_that_is_away_is_told_of_once_though_nothing_is_missed(world, monkeypatch):
+    monkeypatch.setattr("engine.loader.LOOK", 0.001)
+    loader = world.runtime.start(world.store)
+    await loader.ready.wait()
+    watch = loader._watch
+    for turn in range(1, 3):
+        watch.lost = UnavailableError("the network is cut")
+        await world.until(lambda: world.said("store.lost") == turn)
+        assert loader.lost == "the network is cut"
+        for _ in range(100):
+            await asyncio.sleep(0)
+        watch.lost = None
+        await world.until(lambda: world.said("store.found") == turn)
+        assert (loader.lost, loader.age) == (None, 0.0)
+    assert lines(world, "store.lost") == [{"namespace": "default", "reason": "the network is cut"}] * 2
+    assert all(found["namespace"] == "default" and found["after"] > 0 for found in lines(world, "store.found"))
+
+
+async def test_changes_missed_are_told_of_with_the_reason(world):
+    loader = world.runtime.start(world.store)
+    await loader.ready.wait()
+    loader._watch.resync("the oplog is too short")
+    await world.until(lambda: world.said("store.found"))
+    assert lines(world, "store.resync") == [{"namespace": "default", "reason": "the oplog is too short"}]
+    assert world.said("store.lost") == 1
+
+
+async def test_the_log_tells_what_was_heard_and_which_revision_is_live(world):
+    await world.put(name="a", tag="one")
+    loader = world.runtime.start(world.store)
+    await loader.ready.wait()
+    await world.store.apply([PutSpec(spec(name=name, tag="x")) for name in ("b", "c")])
+    await world.store.apply([PutSpec(spec(name="d", tag="x", namespace="other"))])
+    await world.put(name="a", tag="two")
+    await world.until(lambda: world.tag("a") == "two")
+    heard = [(each["first"], each["last"], each["revision"]) for each in lines(world, "changes.heard")]
+    assert heard == [(2, 3, 3), (5, 5, 5)]
+    revisions = [each["revision"] for each in lines(world, "generation.published")]
+    assert (revisions[0], revisions[-1]) == (1, 5)
+    assert loader.revision == 5

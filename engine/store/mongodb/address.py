@@ -16,7 +16,8 @@ from pymongo import AsyncMongoClient
 from pymongo.errors import ConfigurationError
 
 from engine.errors import InvalidError
-from engine.store.shown import HIDDEN, shown
+from engine.spec.secrets import HIDDEN
+from engine.store.shown import shown
 
 DEFAULT_DATABASE: Final = "weir"
 """The database of a URL without a path."""

@@ -4,7 +4,7 @@ A row has the number of its change as `_id`, and the first and the last number o
 stream knows when it has an apply whole. `ordinal` counts the changes of one spec; it tells which are too many.
 
 Values have no history, for they may be secrets: their rows are deleted in the transaction that inserts them. The stream
-tells of them all the same, since it tells every step of a transaction.
+tells of them all the same, since it tells every step of a transaction; what it tells is sealed, as is what the oplog keeps.
 """
 
 from __future__ import annotations

@@ -22,7 +22,7 @@ from time import monotonic
 from typing import Any, Final, Self, TypeAlias, TypeVar
 
 from bson.timestamp import Timestamp
-from pymongo import ReadPreference
+from pymongo import ReadPreference, timeout
 from pymongo.asynchronous.client_session import AsyncClientSession
 from pymongo.asynchronous.collection import AsyncCollection
 from pymongo.asynchronous.database import AsyncDatabase
@@ -41,6 +41,9 @@ PATIENCE: Final = 10.0
 
 BACKOFF: Final = (0.005, 0.25)
 """Seconds before it is tried again, first and at most; doubled each time, with jitter."""
+
+FAREWELL: Final = 1.0
+"""Seconds in which a server may hear that this connection ends. One that does not, finds out by itself."""
 
 _MAJORITY: Final = WriteConcern("majority", wtimeout=10_000)
 
@@ -89,7 +92,8 @@ class Connection:
 
     async def close(self) -> None:
         """Let go of all sockets; what still runs fails."""
-        await self._client.close()
+        with timeout(FAREWELL):  # the driver looks for a server, to tell it which sessions have ended
+            await self._client.close()
 
     @property
     def patience(self) -> int:
@@ -115,6 +119,16 @@ class Connection:
                 yield session
             finally:
                 self.has_seen(session.operation_time)
+
+    @contextlib.asynccontextmanager
+    async def moment(self) -> AsyncIterator[Scope]:
+        """Reads that all see one moment: that of the first of them, which the majority has, and may be a little old.
+
+        It needs no transaction, so it may take as long as the server keeps a moment: five minutes, unless
+        `minSnapshotHistoryWindowInSeconds` says otherwise.
+        """
+        async with self._client.start_session(snapshot=True) as session:
+            yield Scope(self.database, session)
 
     def has_seen(self, time: Timestamp | None) -> None:
         """Whoever asks from now on sees at least what there was at that time of the server."""

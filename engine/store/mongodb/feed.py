@@ -21,6 +21,7 @@ import asyncio
 import contextlib
 import random
 from collections.abc import Callable
+from time import monotonic
 from typing import Any, Final
 
 from pymongo import timeout
@@ -29,11 +30,12 @@ from pymongo.asynchronous.client_session import AsyncClientSession
 from pymongo.errors import PyMongoError
 
 from engine.errors import UnavailableError, WeirError
-from engine.store.change import Batch, LogEntry, Resync
+from engine.store.change import Batch, Change, LogEntry, Resync
 from engine.store.mongodb import trouble
 from engine.store.mongodb.changes import to_entry
 from engine.store.mongodb.connection import Connection, Row, Scope
 from engine.store.mongodb.schema import State, read_state
+from engine.store.mongodb.time import time_of
 
 BACKOFF: Final = (0.1, 5.0)
 """Seconds before the stream is opened again, first and at most; doubled each time, with jitter."""
@@ -60,7 +62,7 @@ class Feed:
     """One stream for all watches of a store; :meth:`start` it, and :meth:`stop` it in the end.
 
     `tell` hears every batch after :attr:`position`, in order, and a Resync when changes may be missing. `turn` hears why
-    the store cannot be reached, once, and None when it is back.
+    the store cannot be reached, once, and None when it is back. `show` makes of an entry what a watch shows.
     """
 
     def __init__(
@@ -69,17 +71,22 @@ class Feed:
         *,
         tell: Callable[[Batch | Resync], None],
         turn: Callable[[UnavailableError | None], None],
+        show: Callable[[LogEntry], Change],
     ) -> None:
         self.position = 0
+        self.heard = monotonic()
+        """When the stream has last said something, if only that there is nothing new: all before that was told."""
         self.lost: UnavailableError | None = None
         self._connection = connection
         self._tell = tell
         self._turn = turn
+        self._show = show
         self._identity = ""
         self._stack = contextlib.AsyncExitStack()
         self._stream: Stream | None = None
         self._session: AsyncClientSession | None = None
         self._token: Any = None
+        self._resumed = False  # whether the stream goes on after a token, so that it tells nothing twice
         self._reason: str | None = None  # why readers must list again, until they were told
         self._entries: list[LogEntry] = []
         self._delay = BACKOFF[0]
@@ -121,6 +128,7 @@ class Feed:
 
     async def _open(self) -> None:
         session = await self._stack.enter_async_context(self._connection.session())
+        self._resumed = self._token is not None
         with timeout(None):  # a stream waits for as long as nothing happens, whatever the URL says of time
             self._stream = await self._connection.database["changes"].watch(
                 _WANTED,
@@ -147,6 +155,13 @@ class Feed:
         await self._open()
         state = await self._state()
         reason = self._why(state)
+        if reason is not None and self._resumed:
+            # The token is one of the store that was here before: this one cannot find it, and would end the stream.
+            self._reason = reason
+            await self._close()
+            self._token = None
+            await self._open()
+            state = await self._state()
         self._found()
         if reason is None:
             return
@@ -169,7 +184,7 @@ class Feed:
         store = self._connection.address.shown
 
         async def read(scope: Scope) -> State:
-            return await read_state(scope, store)
+            return await read_state(scope, store, now=time_of(None))
 
         return await self._connection.transact(read)
 
@@ -182,6 +197,7 @@ class Feed:
             with timeout(None):
                 event = await self._stream.try_next()
             self._delay = BACKOFF[0]
+            self.heard = monotonic()
             if event is not None:
                 await self._take(event)
                 events += 1
@@ -206,10 +222,14 @@ class Feed:
         entries, self._entries = self._entries, []
         if entry.revision > self.position:
             await self._pass_on(entries)
+        elif self._resumed:
+            # An older store was put in its place, and has caught up before the stream was open again.
+            store = self._connection.address.shown
+            raise UnavailableError(f"the store {store} has given revision {entry.revision} a second time")
 
     async def _pass_on(self, entries: list[LogEntry]) -> None:
         size = sum(len(entry.document or "") + len(entry.origin or "") for entry in entries)
-        batch = await asyncio.to_thread(_batch, entries) if size > ASIDE else _batch(entries)
+        batch = await asyncio.to_thread(self._batch, entries) if size > ASIDE else self._batch(entries)
         first = entries[0].revision
         if first != self.position + 1:
             self._tell(Resync(f"changes {self.position + 1} to {first - 1} were not told"))
@@ -228,6 +248,7 @@ class Feed:
             self._turn(described)
 
     def _found(self) -> None:
+        self.heard = monotonic()
         if self.lost is not None:
             self.lost = None
             self._turn(None)
@@ -239,6 +260,5 @@ class Feed:
             return told
         return UnavailableError(f"the store {store} holds a change that cannot be read", causes=(told,))
 
-
-def _batch(entries: list[LogEntry]) -> Batch:
-    return Batch(entries[-1].revision, tuple(entry.change() for entry in entries))
+    def _batch(self, entries: list[LogEntry]) -> Batch:
+        return Batch(entries[-1].revision, tuple(map(self._show, entries)))

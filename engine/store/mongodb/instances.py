@@ -2,40 +2,47 @@
 
 A heartbeat that brings nothing new writes only its time: the states of thousands of specs are neither sent nor written
 again. A digest tells whether there is something new.
+
+`now` is what the server makes of it (see :mod:`~engine.store.mongodb.time`): it writes a heartbeat down with the clock by
+which it judges it later.
 """
 
 from __future__ import annotations
 
 import hashlib
-from datetime import datetime
 
-from engine.store.clock import microseconds, moment
+from engine.store.clock import moment
 from engine.store.instance import FORGOTTEN, LIFETIME, Instance, load_body
 from engine.store.mongodb.connection import Row, Scope
+from engine.store.mongodb.time import Expression, before
 
 
-async def put(scope: Scope, instance: Instance, *, body: str, now: datetime) -> None:
+async def put(scope: Scope, instance: Instance, *, body: str, now: Expression) -> None:
     """Write an instance; only its heartbeat, if nothing else is new."""
     collection = scope["instances"]
-    time = microseconds(instance.heartbeat)
     digest = hashlib.sha256(body.encode()).hexdigest()
     beat = await collection.update_one(
-        {"_id": instance.id, "digest": digest}, {"$set": {"time": time}}, session=scope.session
+        {"_id": instance.id, "digest": digest}, [{"$set": {"time": now}}], session=scope.session
     )
     if beat.matched_count:
         return
-    row = {"namespace": instance.namespace, "digest": digest, "time": time, "body": body}
-    await collection.replace_one({"_id": instance.id}, row, upsert=True, session=scope.session)
-    await collection.delete_many({"time": {"$lt": microseconds(now - FORGOTTEN)}}, session=scope.session)
+    row = {"namespace": instance.namespace, "digest": digest, "body": body}
+    literal = {name: {"$literal": text} for name, text in row.items()}
+    # A pipeline, in which the server's clock can be named; it replaces the row, as what an older Weir has left is no part of it.
+    whole = [{"$replaceWith": {"_id": "$_id", **literal, "time": now}}]
+    await collection.update_one({"_id": instance.id}, whole, upsert=True, session=scope.session)
+    old = {"$expr": {"$lt": ["$time", before(now, FORGOTTEN)]}}
+    await collection.delete_many(old, session=scope.session)
 
 
-async def alive(scope: Scope, namespace: str | None, *, now: datetime) -> list[Instance]:
+async def alive(scope: Scope, namespace: str | None, *, now: Expression) -> list[Instance]:
     """The instances that are alive, ordered by namespace, host and id."""
-    wanted: Row = {"time": {"$gte": microseconds(now - LIFETIME)}}
+    wanted: Row = {"$expr": {"$gte": ["$time", before(now, LIFETIME)]}}
     if namespace is not None:
         wanted["namespace"] = namespace
-    async with scope["instances"].find(wanted, session=scope.session) as rows:
-        found = [load_body(row["body"], moment(row["time"])) async for row in rows]
+    fields = {"body": 1, "time": 1, "now": now}
+    async with scope["instances"].find(wanted, fields, session=scope.session) as rows:
+        found = [load_body(row["body"], moment(row["time"]), read=moment(row["now"])) async for row in rows]
     return sorted(found, key=lambda instance: (instance.namespace, instance.host, instance.id))
 
 

@@ -13,7 +13,7 @@ from engine.store.mongodb.connection import Row, Scope
 from engine.store.plan import Draft, IdKey, NameKey, Plan
 from engine.store.query import Query
 from engine.store.record import Record, Resource, label
-from engine.store.write import Put, resource_of, subject_of
+from engine.store.write import Put, PutSpec, resource_of, subject_of
 
 ItemT = TypeVar("ItemT")
 
@@ -35,9 +35,10 @@ def check_sizes(draft: Draft, *said: str | None) -> None:
         assert isinstance(write, Put)
         subject: Spec | Value = subject_of(write)
         parts = (sealed.document, sealed.origin or "", subject.name or "", subject.name or "")
-        if 4 * sum(map(len, parts)) + beside <= LARGEST:
+        most = 4 if isinstance(write, PutSpec) else 6  # a value is kept as base64, which takes four thirds
+        if most * sum(map(len, parts)) + beside <= LARGEST:
             continue
-        size = sum(len(part.encode()) for part in parts) + beside
+        size = sum(len(part.encode()) for part in parts) * (3 if isinstance(write, PutSpec) else 4) // 3 + beside
         if size > LARGEST:
             raise InvalidError(
                 f"{label(resource_of(write), subject.namespace, subject.name or subject.id)} has {size:,} bytes with the "

@@ -1,7 +1,7 @@
 """The collections of a store, and the one document that orders all writes.
 
 ========================  =============================================================================================
-`state`                   one document: what this database is, and the last revision given
+`state`                   one document: what this database is, the last revision given, and the mark of half a copy
 `documents`               what is stored now
 `changes`                 every change, in order; its change stream is what watches tell
 `instances`               the workers
@@ -33,9 +33,11 @@ from pymongo.errors import DuplicateKeyError, OperationFailure
 
 from engine.errors import UnavailableError
 from engine.store.mongodb.connection import Connection, Row, Scope
+from engine.store.mongodb.time import Expression
+from engine.store.transfer.refusal import half_a_copy
 
-VERSION: Final = 1
-"""The schema that this version of Weir knows."""
+VERSION: Final = 2
+"""The schema that this version of Weir knows: from 2 on values are sealed, which older versions cannot read."""
 
 APPLICATION: Final = "weir"
 
@@ -64,14 +66,18 @@ INDEXES: Final[dict[str, tuple[IndexModel, ...]]] = {
 
 @dataclass(frozen=True, slots=True)
 class State:
-    """Which store a database holds, and the last revision given."""
+    """Which store a database holds, the last revision given, and what time it is, in microseconds since 1970."""
 
     identity: str
     revision: int
+    time: int
 
 
-async def prepare(connection: Connection) -> None:
-    """Make what is missing. Raises UnavailableError for a database that is not ours to use."""
+async def prepare(connection: Connection, *, filling: bool = False) -> None:
+    """Make what is missing. Raises UnavailableError for a database that is not ours to use.
+
+    A store that is half a copy is refused, except for `filling` it.
+    """
     database = connection.database
     with connection.explained():
         present = set(await database.list_collection_names())
@@ -83,20 +89,27 @@ async def prepare(connection: Connection) -> None:
         if found is None:
             await _found(connection)
         else:
-            _check(found, connection.address.shown)
+            check(found, connection.address.shown)
+            if not filling:
+                refuse_half(found, connection.address.shown)
+            await _migrate(connection, found["schema"])
         await asyncio.gather(*(_create(connection, name) for name in COLLECTIONS if name not in present))
         await asyncio.gather(*(database[name].create_indexes(list(indexes)) for name, indexes in INDEXES.items()))
 
 
-async def read_state(scope: Scope, store: str) -> State:
+async def read_state(scope: Scope, store: str, *, now: Expression) -> State:
     """The state, as this transaction sees it. Raises UnavailableError if the database was dropped."""
-    return _state(await scope["state"].find_one({"_id": "state"}, session=scope.session), store)
+    return _state(await scope["state"].find_one({"_id": "state"}, _fields(now), session=scope.session), store)
 
 
-async def take_turn(scope: Scope, store: str) -> State:
+async def take_turn(scope: Scope, store: str, *, now: Expression) -> State:
     """The state, and nobody else writes until this transaction ends. Raises as :func:`read_state`."""
     row = await scope["state"].find_one_and_update(
-        {"_id": "state"}, {"$inc": {"turn": 1}}, return_document=ReturnDocument.AFTER, session=scope.session
+        {"_id": "state"},
+        {"$inc": {"turn": 1}},
+        _fields(now),
+        return_document=ReturnDocument.AFTER,
+        session=scope.session,
     )
     return _state(row, store)
 
@@ -120,6 +133,14 @@ async def _found(connection: Connection) -> None:
         return  # another process was faster
 
 
+async def _migrate(connection: Connection, version: int) -> None:
+    """Bring an older database up to date. Each step may be done twice, by two processes or after one was killed."""
+    if version < 2:
+        # What values say is compared when they are opened: a hash of a short secret gives it away.
+        await connection.database["documents"].update_many({"resource": "value"}, {"$set": {"meaning": ""}})
+        await connection.database["state"].update_one({"_id": "state", "schema": version}, {"$set": {"schema": 2}})
+
+
 async def _create(connection: Connection, name: str) -> None:
     try:
         await connection.database.command("create", name)
@@ -128,7 +149,8 @@ async def _create(connection: Connection, name: str) -> None:
             raise
 
 
-def _check(row: Row, store: str) -> None:
+def check(row: Row, store: str) -> None:
+    """Raise UnavailableError unless this version of Weir can read a store with this state."""
     if row.get("application") != APPLICATION:
         raise _foreign(store)
     if row["schema"] > VERSION:
@@ -137,6 +159,12 @@ def _check(row: Row, store: str) -> None:
             f"this one knows up to {VERSION}",
             hint="use that version of Weir, or another store",
         )
+
+
+def refuse_half(row: Row, store: str) -> None:
+    """Raise UnavailableError for a store that is half a copy."""
+    if row.get("copy") is not None:
+        raise half_a_copy(row["copy"]["source"], store)
 
 
 def _foreign(store: str) -> UnavailableError:
@@ -152,4 +180,9 @@ def _state(row: Row | None, store: str) -> State:
             f"the store {store} is not there any more: the database was dropped",
             hint="restore it, or restart to begin with an empty store",
         )
-    return State(row["identity"], row["revision"])
+    refuse_half(row, store)
+    return State(row["identity"], row["revision"], row["time"])
+
+
+def _fields(now: Expression) -> Row:
+    return {"identity": 1, "revision": 1, "copy": 1, "time": now}

@@ -7,29 +7,34 @@ the server is on the event loop.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Coroutine, Iterable
-from datetime import timedelta
+import math
+from collections.abc import Coroutine, Iterable, Sequence
+from datetime import datetime, timedelta
 from typing import Any, Final, TypeVar
 
 from engine.errors import UnavailableError
 from engine.spec.model import Spec, Value
 from engine.store.change import Batch, HistoryEntry, Resync, Retention
-from engine.store.clock import Clock, microseconds, utc_now
+from engine.store.clock import Clock, moment
 from engine.store.instance import Instance, dump_body
 from engine.store.listing import compose
-from engine.store.mongodb import changes, instances, records, trials
+from engine.store.mongodb import changes, instances, records, rotation, trials
 from engine.store.mongodb.address import Address
 from engine.store.mongodb.connection import Connection, Scope, Work
 from engine.store.mongodb.feed import Feed
-from engine.store.mongodb.schema import give_revision, prepare, read_state, take_turn
+from engine.store.mongodb.inspection import MongodbInspection
+from engine.store.mongodb.schema import State, give_revision, prepare, read_state, take_turn
+from engine.store.mongodb.time import time_of
+from engine.store.mongodb.transfer import MongodbDestination, MongodbSource
 from engine.store.plan import Draft, Plan, decide
 from engine.store.protocol import Store
 from engine.store.query import ANYTHING, Page, Query
 from engine.store.record import Resource
 from engine.store.trial import NOT_CONFIRMED, Applied, Reverted, Trial
 from engine.store.trying import Onset, Reversal, begin
+from engine.store.vault import Rotation, Vault
 from engine.store.watch import Watch
-from engine.store.write import Write
+from engine.store.write import PutValue, Write
 
 ResultT = TypeVar("ResultT")
 SubjectT = TypeVar("SubjectT", Spec, Value)
@@ -44,10 +49,17 @@ class MongodbStore(Store):
     Writes of one store go to the server one after another; those of other processes wait for each other there (see
     :mod:`~engine.store.mongodb.schema`). A write that has begun goes on to its end, cancelled or not: so an `apply` happens
     whole, and one that was cancelled before its turn does not happen. :attr:`url` is without password and options.
+
+    Values are sealed with the first of the `keys` that are named; without any, none can be written.
+
+    The time is the server's, whatever the clock of this machine says; a `clock` takes its place.
     """
 
-    def __init__(self, url: str, *, clock: Clock = utc_now, retention: Retention | None = None) -> None:
+    def __init__(
+        self, url: str, *, clock: Clock | None = None, retention: Retention | None = None, keys: Sequence[str] = ()
+    ) -> None:
         self._address = Address.parse(url)
+        self.vault = Vault(keys)
         self._clock = clock
         self._retention = retention or Retention()
         self._connection: Connection | None = None
@@ -94,24 +106,25 @@ class MongodbStore(Store):
         self._connected()
         draft = await asyncio.to_thread(Draft.of, listed)
         records.check_sizes(draft, author, message)
-        now = microseconds(self._clock())
+        if any(isinstance(write, PutValue) for write in listed):
+            await asyncio.to_thread(self.vault.check)
 
         async def work(scope: Scope) -> Applied:
-            revision = await (self._revision if dry_run else self._take_turn)(scope)
-            found = await records.wanted(scope, draft.wants())
+            state = await (self._state if dry_run else self._take_turn)(scope)
+            found = [self.vault.open(record) for record in await records.wanted(scope, draft.wants())]
             running = await trials.running(scope) if trial is not None else []
 
             def choose() -> tuple[Plan, Onset | None]:
-                plan = decide(draft, found, revision=revision, time=now, author=author, message=message)
+                plan = decide(draft, found, revision=state.revision, time=state.time, author=author, message=message)
                 if trial is None:
                     return plan, None
                 return plan, begin(
-                    draft, plan, found, length=trial, running=running, time=now, author=author, message=message
+                    draft, plan, found, length=trial, running=running, time=state.time, author=author, message=message
                 )
 
             plan, onset = await asyncio.to_thread(choose)
             if not dry_run:
-                await self._commit(scope, plan, now)
+                await self._commit(scope, plan, state.time)
                 if onset is not None:
                     await trials.put(scope, onset)
             return Applied(plan.outcomes, trial=onset.trial if onset is not None else None)
@@ -129,21 +142,26 @@ class MongodbStore(Store):
         return await self._write(work)
 
     async def revert(self, id: str, *, author: str | None = None, reason: str = NOT_CONFIRMED) -> Reverted:
-        now = microseconds(self._clock())
-
         async def work(scope: Scope) -> Reverted:
-            revision = await self._take_turn(scope)
+            state = await self._take_turn(scope)
             onset = await trials.take(scope, id)
             reversal = Reversal(onset.trial, onset.before)
             found = await records.wanted(scope, reversal.wants())
-            plan, left = reversal.decide(found, revision=revision, time=now, reason=reason, author=author)
-            await self._commit(scope, plan, now)
+            plan, left = reversal.decide(found, revision=state.revision, time=state.time, reason=reason, author=author)
+            await self._commit(scope, plan, state.time)
             return Reverted(onset.trial, plan.outcomes, left)
 
         return await self._write(work)
 
+    async def rotate(self, after: str | None = None) -> Rotation:
+        async def work(scope: Scope) -> Rotation:
+            await self._take_turn(scope)
+            return await rotation.rotate(scope, self.vault, after)
+
+        return await self._write(work)
+
     def watch(self, namespaces: frozenset[str] | None = None) -> Watch:
-        return Watch(namespaces, subscribe=self._subscribe, unsubscribe=self._unsubscribe)
+        return Watch(namespaces, subscribe=self._subscribe, unsubscribe=self._unsubscribe, heard=self._heard)
 
     async def history(self, namespace: str, known: str, *, limit: int | None = None) -> list[HistoryEntry]:
         found = await self._read(lambda scope: changes.history(scope, namespace, known, limit))
@@ -151,15 +169,27 @@ class MongodbStore(Store):
 
     async def put_instance(self, instance: Instance) -> None:
         body = dump_body(instance)
-        now = self._clock()
+        now = time_of(self._clock)
         await self._do(self._connected().run(lambda scope: instances.put(scope, instance, body=body, now=now)))
 
     async def instances(self, namespace: str | None = None) -> list[Instance]:
-        now = self._clock()
+        now = time_of(self._clock)
         return await self._do(self._connected().run(lambda scope: instances.alive(scope, namespace, now=now)))
 
     async def remove_instance(self, id: str) -> None:
         await self._do(self._connected().run(lambda scope: instances.remove(scope, id)))
+
+    async def now(self) -> datetime:
+        return moment((await self._do(self._connected().run(self._state))).time)
+
+    def inspection(self) -> MongodbInspection:
+        return MongodbInspection(self._address, vault=self.vault)
+
+    def source(self) -> MongodbSource:
+        return MongodbSource(self._address, vault=self.vault)
+
+    def destination(self) -> MongodbDestination:
+        return MongodbDestination(self._address, vault=self.vault)
 
     # Reading and writing.
 
@@ -177,9 +207,10 @@ class MongodbStore(Store):
 
     async def _list(self, resource: Resource, kind: type[SubjectT], query: Query) -> Page[SubjectT]:
         async def work(scope: Scope) -> Page[SubjectT]:
-            revision = await self._revision(scope)
+            revision = (await self._state(scope)).revision
             found = await records.select(scope, resource, query)
-            return await asyncio.to_thread(compose, kind, found, query=query, revision=revision)
+            opened = map(self.vault.open, found)
+            return await asyncio.to_thread(compose, kind, opened, query=query, revision=revision)
 
         return await self._read(work)
 
@@ -187,16 +218,18 @@ class MongodbStore(Store):
         """Write down a plan, and forget what is too old."""
         if not plan.final and not plan.log:
             return
+        if any(resource == "value" for resource, _ in plan.final):
+            plan = await asyncio.to_thread(self.vault.closed, plan, may_make=lambda: False)
         ordinals = await changes.add(scope, plan, now=now, retention=self._retention)
         await records.write(scope, plan, ordinals)
         if plan.log:
             await give_revision(scope, plan.revision)
 
-    async def _revision(self, scope: Scope) -> int:
-        return (await read_state(scope, self._address.shown)).revision
+    async def _state(self, scope: Scope) -> State:
+        return await read_state(scope, self._address.shown, now=time_of(self._clock))
 
-    async def _take_turn(self, scope: Scope) -> int:
-        return (await take_turn(scope, self._address.shown)).revision
+    async def _take_turn(self, scope: Scope) -> State:
+        return await take_turn(scope, self._address.shown, now=time_of(self._clock))
 
     async def _read(self, work: Work[ResultT]) -> ResultT:
         """Do something that sees one moment of the store."""
@@ -269,8 +302,8 @@ class MongodbStore(Store):
             connection = self._connected()
             if self._feed is not None:
                 watch.lost = self._feed.lost
-                return await connection.transact(self._revision)
-            feed = Feed(connection, tell=self._tell, turn=self._see)
+                return (await connection.transact(self._state)).revision
+            feed = Feed(connection, tell=self._tell, turn=self._see, show=self.vault.change)
             await feed.start()
             if self._connection is not connection or not self._watches:
                 await feed.stop()
@@ -292,6 +325,9 @@ class MongodbStore(Store):
                 watch.offer(item)
             else:
                 watch.resync(item.reason)
+
+    def _heard(self) -> float:
+        return self._feed.heard if self._feed is not None else -math.inf
 
     def _see(self, lost: UnavailableError | None) -> None:
         for watch in self._watches:

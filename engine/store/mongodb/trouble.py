@@ -30,8 +30,14 @@ _TRANSIENT: Final = "TransientTransactionError"
 _UNKNOWN: Final = "UnknownTransactionCommitResult"
 _RESUMABLE: Final = "ResumableChangeStreamError"
 
-_STREAM_ENDED: Final = frozenset({43, 237, 11601})
-"""CursorNotFound, CursorKilled, Interrupted: the stream is gone, what it would have told is not."""
+POSITION_LOST: Final = 136
+"""CappedPositionLost: the oplog has moved on under a stream that has not been read for long."""
+
+_STREAM_ENDED: Final = frozenset({43, POSITION_LOST, 237, 11601})
+"""CursorNotFound, CappedPositionLost, CursorKilled, Interrupted: the stream is gone, what it would have told may not be.
+
+Whether it is, the server says when the stream is opened again after its token.
+"""
 
 HISTORY_LOST: Final = 286
 """ChangeStreamHistoryLost: the oplog does not reach back to where the stream was."""
@@ -62,6 +68,11 @@ _TOO_LONG: Final = (
     "apply fewer specs at a time, or raise `transactionLifetimeLimitSeconds` or the cache of the server",
 )
 
+_TOO_SLOW: Final = (
+    "was read for longer than its server keeps one moment",
+    "try again; `minSnapshotHistoryWindowInSeconds` (a parameter of the server, 300 by itself) makes it longer",
+)
+
 _WORDS: Final[dict[int, tuple[str, str]]] = {
     13: _NO_RIGHTS,
     18: _WRONG_LOGIN,
@@ -81,7 +92,13 @@ _WORDS: Final[dict[int, tuple[str, str]]] = {
     257: _TOO_LONG,  # TransactionTooLarge
     290: _TOO_LONG,  # TransactionExceededLifetimeLimitSeconds
     388: _TOO_LONG,  # TransactionTooLargeForCache
+    239: _TOO_SLOW,  # SnapshotTooOld
+    246: _TOO_SLOW,  # SnapshotUnavailable
     371: ("takes no writes at the moment: an operator has blocked them", "`setUserWriteBlockMode` allows them again"),
+    POSITION_LOST: (
+        "has ended the stream of changes: its oplog has moved on meanwhile",
+        "the stream is opened again; a larger oplog (`replSetResizeOplog`) reaches further back",
+    ),
     HISTORY_LOST: (
         "has forgotten changes that were not read yet: its oplog is too short",
         "it lists everything again; a larger oplog (`replSetResizeOplog`) reaches further back",

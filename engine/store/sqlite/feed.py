@@ -17,10 +17,11 @@ from collections.abc import Callable, Iterator
 from itertools import groupby
 from operator import attrgetter
 from pathlib import Path
+from time import monotonic
 from typing import Final
 
 from engine.errors import UnavailableError
-from engine.store.change import Batch, Resync
+from engine.store.change import Batch, Change, LogEntry, Resync
 from engine.store.sqlite import tables
 from engine.store.sqlite.file import Connection, connect, explain, missing
 from engine.store.watch import BACKLOG
@@ -37,7 +38,8 @@ class Feed:
 
     It begins after `revision` of the file with this `identity`, and calls (in its own thread) `tell` with every batch, in
     order, or with a Resync when changes may be missing: after the store was away, was replaced, or had forgotten what was
-    not read yet. `lost` hears why the store cannot be reached, once; a Resync says that it is back.
+    not read yet. `lost` hears why the store cannot be reached, once; a Resync says that it is back. `show` makes of an
+    entry what a watch shows.
     """
 
     def __init__(
@@ -48,10 +50,14 @@ class Feed:
         revision: int,
         tell: Callable[[Batch | Resync], None],
         lost: Callable[[UnavailableError], None],
+        show: Callable[[LogEntry], Change],
     ) -> None:
         self._path = path
+        self._show = show
         self._identity = identity
         self._position = revision
+        self.heard = monotonic()
+        """When the file was last looked at."""
         self._tell = tell
         self._lost = lost
         self._signal = threading.Event()
@@ -85,6 +91,7 @@ class Feed:
                         version = -1
                     version = self._look(connection, version, away)
                     away = None
+                    self.heard = monotonic()
                 except Exception as error:  # a watch that silently ended would be worse than any of them
                     if connection is not None:
                         connection.close()
@@ -128,6 +135,8 @@ class Feed:
             reason = f"another store was put in the place of {self._path}"
         elif away is not None:
             reason = f"the store is back; before, {away}"
+        elif revision < self._position:
+            reason = f"the store {self._path} has gone back from revision {self._position} to {revision}"
         elif floor > self._position:
             reason = f"changes up to revision {floor} are not kept any more"
         elif revision - self._position > BACKLOG:
@@ -136,12 +145,11 @@ class Feed:
             self._identity, self._position = identity, revision
             self._tell(Resync(reason))
             return
-        for batch in _batches(raw, self._position):
+        for batch in self._batches(raw, self._position):
             self._tell(batch)
             self._position = batch.revision
 
-
-def _batches(raw: sqlite3.Connection, revision: int) -> Iterator[Batch]:
-    for _, entries in groupby(tables.changes_after(raw, revision), key=attrgetter("batch")):
-        changes = tuple(entry.change() for entry in entries)
-        yield Batch(changes[-1].revision, changes)
+    def _batches(self, raw: sqlite3.Connection, revision: int) -> Iterator[Batch]:
+        for _, entries in groupby(tables.changes_after(raw, revision), key=attrgetter("batch")):
+            changes = tuple(map(self._show, entries))
+            yield Batch(changes[-1].revision, changes)

@@ -43,7 +43,7 @@ class Connection:
     @property
     def stale(self) -> bool:
         """Whether the file was removed or replaced since it was opened."""
-        return _inode(self.path) != self.inode
+        return inode_of(self.path) != self.inode
 
     def close(self) -> None:
         """Let go of the file."""
@@ -75,7 +75,7 @@ def prepare(path: Path) -> None:
 def connect(path: Path, *, busy_timeout: float = BUSY_TIMEOUT) -> Connection:
     """Open a file that is there, and bring its schema up to date. Raises UnavailableError."""
     _check_access(path)
-    inode = _inode(path)
+    inode = inode_of(path)
     if inode is None:
         raise missing(path)
     try:
@@ -136,7 +136,8 @@ _WORDS: Final = {
 """By primary result code: what is wrong with the store, and what to do."""
 
 
-def _inode(path: Path) -> tuple[int, int] | None:
+def inode_of(path: Path) -> tuple[int, int] | None:
+    """What tells this file from another of the same name; None if there is none."""
     try:
         found = os.stat(path)  # noqa: PTH116 - a Path's own would cost twice as much, and the feed asks all the time
     except OSError:
@@ -144,8 +145,8 @@ def _inode(path: Path) -> tuple[int, int] | None:
     return found.st_dev, found.st_ino
 
 
-def _check_access(path: Path) -> None:
-    """Say what SQLite would only call "unable to open database file"."""
+def check_readable(path: Path) -> None:
+    """Raise UnavailableError for what is no file or cannot be read: SQLite would only say "unable to open database file"."""
     try:
         mode = path.stat().st_mode
     except FileNotFoundError as error:
@@ -158,23 +159,32 @@ def _check_access(path: Path) -> None:
         raise UnavailableError(f"the store {path} is a directory", hint="give the path of a file in it")
     if not stat.S_ISREG(mode):
         raise UnavailableError(f"the store {path} is no regular file", hint="choose another path")
-    if not _may(path, os.R_OK | os.W_OK):
+    if not may(path, os.R_OK):
+        raise UnavailableError(f"the store {path} may not be read", hint="check the permissions of the file")
+
+
+def _check_access(path: Path) -> None:
+    """Raise as :func:`check_readable`, and for what cannot be written."""
+    check_readable(path)
+    if not may(path, os.W_OK):
         raise UnavailableError(f"the store {path} is read-only", hint="make the file writable for this user")
-    if not _may(path.parent, os.W_OK | os.X_OK):
+    if not may(path.parent, os.W_OK | os.X_OK):
         raise UnavailableError(
             f"the store {path} cannot be written: its directory is read-only",
             hint="make the directory writable for this user: the write-ahead log stands beside the file",
         )
 
 
-def _may(path: Path, mode: int) -> bool:
+def may(path: Path, mode: int) -> bool:
+    """Whether this process has these rights (`os.R_OK`, …)."""
     return os.access(path, mode, effective_ids=os.access in os.supports_effective_ids)
 
 
 def _configure(connection: Connection, busy_timeout: float) -> None:
     raw = connection.raw
+    raw.execute("PRAGMA secure_delete = ON")  # what is deleted is overwritten, on whatever SQLite this is
     raw.execute("BEGIN")  # the marks are read as of one moment: another process may be writing them
-    version = _schema_version(connection)
+    version = schema_version(connection)
     raw.execute("COMMIT")
     if version < VERSION:
         _use_log(connection, busy_timeout)
@@ -187,7 +197,7 @@ def _configure(connection: Connection, busy_timeout: float) -> None:
     raw.execute("PRAGMA journal_size_limit = 16777216")  # bytes; what one huge apply made the log is given back
 
 
-def _schema_version(connection: Connection) -> int:
+def schema_version(connection: Connection) -> int:
     """The version of the schema, 0 for an empty file. Raises UnavailableError for a file that is not ours to use.
 
     To be called in a transaction.
@@ -234,7 +244,7 @@ def _migrate(connection: Connection) -> None:
     raw.execute("BEGIN IMMEDIATE")
     try:
         # Another process may have been faster while this one waited for the lock.
-        for script in MIGRATIONS[_schema_version(connection) :]:
+        for script in MIGRATIONS[schema_version(connection) :]:
             for statement in script:
                 raw.execute(statement)
         raw.execute(f"PRAGMA application_id = {APPLICATION_ID}")

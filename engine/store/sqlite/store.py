@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import math
 import sqlite3
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from datetime import timedelta
+from dataclasses import replace
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import TypeVar
 
@@ -20,13 +22,16 @@ from engine.store.plan import Draft, decide
 from engine.store.protocol import Store
 from engine.store.query import ANYTHING, Page, Query
 from engine.store.record import Resource
-from engine.store.sqlite import tables
+from engine.store.sqlite import rotation, tables
 from engine.store.sqlite.feed import Feed
 from engine.store.sqlite.file import BUSY_TIMEOUT, Connection, connect, explain, is_passing, prepare
+from engine.store.sqlite.inspection import SqliteInspection
+from engine.store.sqlite.transfer import SqliteDestination, SqliteSource
 from engine.store.trial import NOT_CONFIRMED, Applied, Reverted, Trial
 from engine.store.trying import Onset, Reversal, begin
+from engine.store.vault import Rotation, Vault
 from engine.store.watch import Watch
-from engine.store.write import Write
+from engine.store.write import PutValue, Write
 
 ResultT = TypeVar("ResultT")
 SubjectT = TypeVar("SubjectT", Spec, Value)
@@ -37,6 +42,9 @@ class SqliteStore(Store):
 
     A job that has begun in the thread runs to its end, cancelled or not: so an `apply` happens whole, and one that was
     cancelled before its turn does not happen. A write waits up to `busy_timeout` seconds for another process's.
+
+    Values are sealed with the first of the `keys` that are named; without any, with one that stands beside the file
+    (`weir.db.key`), which the first value makes.
     """
 
     def __init__(
@@ -46,8 +54,11 @@ class SqliteStore(Store):
         clock: Clock = utc_now,
         retention: Retention | None = None,
         busy_timeout: float = BUSY_TIMEOUT,
+        keys: Sequence[str] = (),
     ) -> None:
         self._path = Path(path).absolute()
+        real = self._path.resolve()  # one file has one key, whatever it is called
+        self.vault = Vault(keys, beside=real.with_name(f"{real.name}.key"))
         self._clock = clock
         self._retention = retention or Retention()
         self._busy_timeout = busy_timeout
@@ -88,10 +99,10 @@ class SqliteStore(Store):
         thread.shutdown(wait=True)
 
     async def specs(self, query: Query = ANYTHING) -> Page[Spec]:
-        return await self._do(lambda: self._read(lambda raw: _list(raw, "spec", Spec, query)))
+        return await self._do(lambda: self._read(lambda raw: _list(raw, "spec", Spec, query, self.vault)))
 
     async def values(self, query: Query = ANYTHING) -> Page[Value]:
-        return await self._do(lambda: self._read(lambda raw: _list(raw, "value", Value, query)))
+        return await self._do(lambda: self._read(lambda raw: _list(raw, "value", Value, query, self.vault)))
 
     async def apply(
         self,
@@ -115,8 +126,11 @@ class SqliteStore(Store):
     async def revert(self, id: str, *, author: str | None = None, reason: str = NOT_CONFIRMED) -> Reverted:
         return await self._do(lambda: self._revert(id, author, reason))
 
+    async def rotate(self, after: str | None = None) -> Rotation:
+        return await self._do(lambda: self._rotate(rotation.Step.of(after)))
+
     def watch(self, namespaces: frozenset[str] | None = None) -> Watch:
-        return Watch(namespaces, subscribe=self._subscribe, unsubscribe=self._unsubscribe)
+        return Watch(namespaces, subscribe=self._subscribe, unsubscribe=self._unsubscribe, heard=self._heard)
 
     async def history(self, namespace: str, known: str, *, limit: int | None = None) -> list[HistoryEntry]:
         def read(raw: sqlite3.Connection) -> list[HistoryEntry]:
@@ -138,6 +152,22 @@ class SqliteStore(Store):
 
     async def remove_instance(self, id: str) -> None:
         await self._do(lambda: self._write(lambda raw: tables.remove_instance(raw, id)))
+
+    async def now(self) -> datetime:
+        if self._thread is None:
+            raise UnavailableError(f"the store {self._path} is not open")
+        return self._clock()
+
+    def inspection(self) -> SqliteInspection:
+        return SqliteInspection(self._path, url=self.url, vault=self.vault, clock=self._clock)
+
+    def source(self) -> SqliteSource:
+        return SqliteSource(self._path, url=self.url, vault=self.vault)
+
+    def destination(self) -> SqliteDestination:
+        return SqliteDestination(
+            self._path, url=self.url, vault=self.vault, clock=self._clock, busy_timeout=self._busy_timeout
+        )
 
     # On the event loop.
 
@@ -165,6 +195,7 @@ class SqliteStore(Store):
             revision=revision,
             tell=lambda item: _call(loop, self._tell, feed, item),
             lost=lambda error: _call(loop, self._lose, feed, error),
+            show=self.vault.change,
         )
         feed.start()
         return feed
@@ -189,6 +220,9 @@ class SqliteStore(Store):
                 watch.lost = None
                 watch.resync(item.reason)
 
+    def _heard(self) -> float:
+        return self._feed.heard if self._feed is not None else -math.inf
+
     def _lose(self, feed: Feed, error: UnavailableError) -> None:
         if feed is not self._feed:
             return
@@ -210,11 +244,13 @@ class SqliteStore(Store):
         self, writes: list[Write], author: str | None, message: str | None, *, dry_run: bool, trial: timedelta | None
     ) -> Applied:
         draft = Draft.of(writes)  # before the lock is taken: it is the longer part
+        if any(isinstance(write, PutValue) for write in writes):
+            self.vault.check()
         now = microseconds(self._clock())
 
         def work(raw: sqlite3.Connection) -> Applied:
             _, revision, _ = tables.state(raw)
-            records = tables.wanted(raw, draft.wants())
+            records = [self.vault.open(record) for record in tables.wanted(raw, draft.wants())]
             plan = decide(draft, records, revision=revision, time=now, author=author, message=message)
             onset: Onset | None = None
             if trial is not None:
@@ -223,7 +259,8 @@ class SqliteStore(Store):
                     draft, plan, records, length=trial, running=running, time=now, author=author, message=message
                 )
             if not dry_run:
-                tables.commit(raw, plan, now=now, retention=self._retention)
+                closed = self.vault.closed(plan, may_make=lambda: not rotation.has_sealed(raw))
+                tables.commit(raw, closed, now=now, retention=self._retention)
                 if onset is not None:
                     tables.put_trial(raw, onset)
             return Applied(plan.outcomes, trial=onset.trial if onset is not None else None)
@@ -249,6 +286,12 @@ class SqliteStore(Store):
         reverted = self._write(work)
         self._wake()
         return reverted
+
+    def _rotate(self, step: rotation.Step) -> Rotation:
+        done, following = self._write(lambda raw: rotation.rotate(raw, self.vault, step))
+        if following.table != rotation.END:
+            return done
+        return replace(done, left=rotation.clean(self._connect().raw, plain=following.plain))
 
     def _wake(self) -> None:
         feed = self._feed
@@ -293,9 +336,11 @@ class SqliteStore(Store):
             connection.close()
 
 
-def _list(raw: sqlite3.Connection, resource: Resource, kind: type[SubjectT], query: Query) -> Page[SubjectT]:
+def _list(
+    raw: sqlite3.Connection, resource: Resource, kind: type[SubjectT], query: Query, vault: Vault
+) -> Page[SubjectT]:
     _, revision, _ = tables.state(raw)
-    return compose(kind, tables.select(raw, resource, query), query=query, revision=revision)
+    return compose(kind, map(vault.open, tables.select(raw, resource, query)), query=query, revision=revision)
 
 
 def _call(loop: asyncio.AbstractEventLoop, function: Callable[..., None], *arguments: object) -> None:

@@ -129,6 +129,39 @@ def prune(raw: sqlite3.Connection, plan: Plan, *, now: int, retention: Retention
         raw.execute("UPDATE state SET floor = max(floor, ?)", (gone,))
 
 
+def values_after(raw: sqlite3.Connection, id: str, limit: int) -> list[Record]:
+    """The values with greater ids, in their order, as they are kept."""
+    rows = raw.execute(
+        f"SELECT {_RECORD} FROM documents WHERE resource = 'value' AND id > ? ORDER BY id LIMIT ?",  # noqa: S608
+        (id, limit),
+    )
+    return [_record(row) for row in rows.fetchall()]
+
+
+def value_changes_after(raw: sqlite3.Connection, revision: int, limit: int) -> list[LogEntry]:
+    """The changes of values after a revision, in order, as they are kept."""
+    rows = raw.execute(
+        f"SELECT {_ENTRY} FROM changes WHERE resource = 'value' AND revision > ? ORDER BY revision LIMIT ?",  # noqa: S608
+        (revision, limit),
+    )
+    return [LogEntry(*row) for row in rows.fetchall()]
+
+
+def rewrite(raw: sqlite3.Connection, record: Record) -> None:
+    """Keep the text of a document otherwise; nothing has changed for anybody."""
+    raw.execute(
+        "UPDATE documents SET meaning = ?, document = ?, origin = ? WHERE resource = ? AND id = ?",
+        (record.meaning, record.document, record.origin, record.resource, record.id),
+    )
+
+
+def rewrite_change(raw: sqlite3.Connection, entry: LogEntry) -> None:
+    """Keep the text of a change otherwise."""
+    raw.execute(
+        "UPDATE changes SET document = ?, origin = ? WHERE revision = ?", (entry.document, entry.origin, entry.revision)
+    )
+
+
 def changes_after(raw: sqlite3.Connection, revision: int) -> Iterator[LogEntry]:
     """The changes after a revision, in order."""
     rows = raw.execute(
@@ -194,7 +227,7 @@ def put_instance(raw: sqlite3.Connection, instance: Instance, *, body: str, now:
     )
     raw.execute(
         "INSERT INTO heartbeats (id, time) VALUES (?, ?) ON CONFLICT (id) DO UPDATE SET time = excluded.time",
-        (instance.id, microseconds(instance.heartbeat)),
+        (instance.id, microseconds(now)),
     )
     raw.execute(
         "DELETE FROM instances WHERE id IN (SELECT id FROM heartbeats WHERE time < ?)", (microseconds(now - FORGOTTEN),)
@@ -210,7 +243,7 @@ def instances(raw: sqlite3.Connection, namespace: str | None, *, now: datetime) 
         """,
         (microseconds(now - LIFETIME), namespace, namespace),
     )
-    found = [load_body(body, moment(time)) for body, time in rows]
+    found = [load_body(body, moment(time), read=now) for body, time in rows]
     return sorted(found, key=lambda instance: (instance.namespace, instance.host, instance.id))
 
 

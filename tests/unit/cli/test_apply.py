@@ -216,7 +216,7 @@ def test_outputs(weir):
 def test_values(weir):
     weir.write("v.yaml", "- name: creds\n  data: {user: bob}\n")
     assert weir("apply", "values", "-f", "v.yaml").stdout == "value/creds created\n"
-    assert json.loads(weir("get", "values", "creds", "-o", "json").stdout)["data"] == {"user": "bob"}
+    assert json.loads(weir("get", "values", "creds", "-o", "json", "--reveal").stdout)["data"] == {"user": "bob"}
     assert "missing-field" in weir("apply", "-f", "v.yaml", code=1).stderr
 
 

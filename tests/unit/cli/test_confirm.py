@@ -216,3 +216,37 @@ def test_only_what_is_as_the_trial_has_left_it_is_warned_of():
     assert told(outcome.id, outcome.revision)
     assert told(outcome.id, outcome.revision + 1) == []
     assert told("other", outcome.revision) == []
+
+
+# --- apply --wait=all-or-revert
+
+
+@pytest.mark.parametrize(
+    ("words", "says"),
+    [
+        (["--confirm", "10m"], "exclude each other: the one ends the trial that the other leaves open"),
+        (["--dry-run"], "a dry run writes nothing"),
+        (["values"], "they keep no history to go back to"),
+    ],
+)
+def test_what_all_or_revert_does_not_go_with(weir, words, says):
+    assert says in " ".join(weir("apply", "-f", "-", "--wait=all-or-revert", *words, input=NEW, code=2).stderr.split())
+
+
+def test_all_or_revert_needs_a_daemon_that_takes_it_back_if_need_be(weir):
+    assert "nobody would take it back" in weir("apply", "-f", "-", "--wait=all-or-revert", input=NEW, code=1).stderr
+    assert weir("get", "-o", "name").stdout == ""
+
+
+def test_all_or_revert_keeps_what_nobody_refuses_and_tells_it_at_the_end(home_with_daemon):
+    result = home_with_daemon.weir("apply", "-f", "-", "--wait=all-or-revert", input=NEW)
+    assert result.stdout == "probe/a configured\n"
+    begun, told = result.stderr.splitlines()
+    assert begun.endswith("if nobody can tell by then")
+    assert told == "no daemon runs the namespace 'default', so there is nothing to wait for"
+    assert home_with_daemon.weir("get", "trials", "-A", "-o", "name").stdout == ""
+
+
+def test_all_or_revert_of_what_is_there_writes_nothing(home_with_daemon):
+    result = home_with_daemon.weir("apply", "-f", "-", "--wait=all-or-revert", input=OLD)
+    assert (result.stdout, len(result.stderr.splitlines())) == ("probe/a unchanged\n", 1)

@@ -83,7 +83,7 @@ def test_other_namespaces_are_named(stored):
 def test_values(weir):
     weir("apply", "values", "-f", "-", input="{name: v, data: {a: 1}}")
     assert weir("diff", "values", "-f", "-", input="{name: v, data: {a: 1}}").stdout == ""
-    assert "+  a: 2" in weir("diff", "values", "-f", "-", input="{name: v, data: {a: 2}}", code=1).stdout
+    assert "+  a: 2" in weir("diff", "values", "--reveal", "-f", "-", input="{name: v, data: {a: 2}}", code=1).stdout
 
 
 def test_a_stale_revision_is_told(stored):

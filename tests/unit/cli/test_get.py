@@ -115,7 +115,7 @@ def test_what_is_there_is_shown_beside_what_is_missing(filled):
         (["processes", "-w"], "neither"),
         (["-A", "-n", "x"], "exclude"),
         (["-o", "jsn"], "is not one of"),
-        (["instances", "-w"], "neither"),
+        (["instances", "-l", "app=shop"], "no labels"),
     ],
 )
 def test_wrong_use(filled, words, message):

@@ -68,7 +68,7 @@ def test_validate(weir):
         "c.yaml:1:1 unknown-key the config has no key 'workrs'\n"
         "  workrs: 1\n  ^\n  hint: did you mean 'workers'?\n1 error\n"
     )
-    weir.write("c.yaml", "workers: 2\n")
+    weir.write("c.yaml", "workers: 2\nstore: {url: 'memory://'}\n")
     assert "error: `workers` is 2" in weir("validate", "--config", "c.yaml", code=1).stderr
     assert "no file 'gone.yaml'" in weir("validate", "--config", "gone.yaml", code=1).stderr
 

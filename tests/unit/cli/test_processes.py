@@ -49,6 +49,16 @@ def test_wide_tells_more():
     assert row[4:8] == ["7", "3", "0", "p"]
 
 
+def test_where_there_are_several_workers_each_row_names_its_own():
+    silent = RunningProcess("worker/2", {"id": "worker/2", "worker": 2, "state": "silent", "origin": "x", "waits": []})
+    header, *found = (line.split() for line in render([process("a", worker=1, waits=["sleep/s.in"]), silent]))
+    assert " ".join(header) == "ID STATE ORIGIN AGE WORKER WAITS FOR"
+    assert found == [
+        ["a", "running", "listener/web", "1s", "1", "sleep/s.in"],
+        ["worker/2", "silent", "x", "0ms", "2", "-"],
+    ]
+
+
 def test_what_another_version_does_not_tell():
     [_, row] = render([RunningProcess("a", {"id": "a"})])
     assert row.split() == ["a", "-", "-", "0ms", "-"]

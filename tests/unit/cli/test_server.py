@@ -230,8 +230,8 @@ async def test_what_somebody_else_does_meanwhile_is_told_as_it_is(api, target):
     await target.apply(puts("- {kind: probe, name: b}\n"))
     look = target.items
 
-    async def look_then_change(resource, query):
-        page = await look(resource, query)
+    async def look_then_change(resource, query, **how):
+        page = await look(resource, query, **how)
         await api.store.apply([*puts("- {kind: probe, name: a}\n"), DeleteSpec(namespace="default", name="b")])
         return page
 

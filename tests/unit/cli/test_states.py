@@ -4,7 +4,7 @@ from datetime import UTC, datetime
 
 import pytest
 
-from engine.cli.states import Standing, standing
+from engine.cli.states import Standing, served, standing
 from engine.spec.model import parse_spec
 from engine.store.instance import Instance, SpecState
 
@@ -39,6 +39,25 @@ def instances(*states):
 )
 def test_the_worst_one_speaks(states, expected):
     assert standing(SPEC, instances(*states)) == expected
+
+
+def row(revision, **states):
+    """A daemon that names only what is not simply active."""
+    return Instance("i", "host", 7, "default", NOW, NOW, revision=revision, states=states, active=3)
+
+
+def test_what_a_daemon_does_not_name_is_active_if_it_has_read_it():
+    assert standing(SPEC, [row(5)]) == Standing("active", "5", "1/1")
+    assert standing(SPEC, [row(9), row(5, **{ID: KEPT})]) == Standing("failed", "5", "1/2", "boom (revision 4 runs on)")
+    assert standing(SPEC, [row(4)]) == Standing("-", "-", "0/1", "daemon host:7 has not taken it up")
+
+
+def test_which_revision_a_daemon_runs():
+    assert served(ID, [2, 4, 6], row(5)) == 4
+    assert served(ID, [2, 4, 6], row(6)) == 6
+    assert served(ID, [2, 4, 6], row(1)) is None
+    assert served(ID, [2, 4, 6], row(6, **{ID: SpecState(6, "failed", "boom", (), 2)})) == 2
+    assert served(ID, [2, 4, 6], instances(None)[0]) is None, "an older version names all that it runs"
 
 
 def test_daemons_of_other_namespaces_have_no_say():

@@ -2,13 +2,13 @@ from __future__ import annotations
 
 import asyncio
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 import pytest
 
 from engine.cli.target import outcome
 from engine.cli.waiting import judge, wait
-from engine.errors import Code, Diagnostic, Place, WeirError
+from engine.errors import Code, Diagnostic, Place, UnavailableError, WeirError
 from engine.spec.model import parse_spec, parse_specs, parse_value
 from engine.store.instance import Instance, SpecState
 
@@ -108,6 +108,81 @@ def test_what_came_without_places_is_told_with_those_of_the_file():
 
 def test_done():
     assert judge([OUTCOME], [instance(9, SpecState(6, "active"))]).done
+
+
+def test_what_is_not_named_is_active_if_the_daemon_has_read_so_far():
+    assert judge([OUTCOME], [instance(5, active=1)]).done
+    assert judge([OUTCOME], [instance(4, active=1)]).missing == ["daemon host:7 is at revision 4, not yet at 5"]
+    kept = instance(5, SpecState(5, "failed", "boom", serving=4), active=0)
+    assert judge([OUTCOME], [kept]).failed == ["daemon host:7: probe/a is failed: boom"]
+
+
+LATE = instance(4, read=NOW + timedelta(seconds=21))
+CUT_OFF = instance(4, lost="no answer", view_age=35.0)
+
+
+def test_a_daemon_that_nobody_hears_of_is_not_waited_for_and_is_named():
+    said = "daemon host:7 is not counted: nobody has heard of it for 21s"
+    verdict = judge([OUTCOME], [LATE, instance(5, ACTIVE, id="j")])
+    assert (verdict.done, verdict.late, verdict.ready) == (True, [said], ["daemon host:7"])
+    assert run(wait(Daemons([LATE, instance(5, ACTIVE)]), [OUTCOME], timeout=30)) == [
+        "1 daemon of the namespace 'default' runs it",
+        said,
+    ]
+    assert run(wait(Daemons([LATE]), [OUTCOME], timeout=30)) == [
+        "no daemon of the namespace 'default' could take it up",
+        said,
+    ]
+
+
+def test_a_daemon_that_dies_meanwhile_blocks_until_it_is_late():
+    silent = [[instance(4, read=NOW + timedelta(seconds=n)), instance(5, ACTIVE, id="j")] for n in range(30)]
+    target = Daemons(*silent)
+    assert run(wait(target, [OUTCOME], timeout=600))[0] == "1 daemon of the namespace 'default' runs it"
+    assert len(target.asked) == 22
+
+
+def test_a_daemon_that_is_cut_off_is_waited_for_and_refuses_nothing():
+    said = "daemon host:7 has lost the store, and is at revision 4: no answer"
+    assert judge([OUTCOME], [CUT_OFF]).lost == [said]
+    assert run(wait(Daemons([CUT_OFF], [instance(5, ACTIVE)]), [OUTCOME], timeout=30)) == [
+        "1 daemon of the namespace 'default' runs it"
+    ]
+    with pytest.raises(WeirError, match="has lost the store") as caught:
+        run(wait(Daemons([CUT_OFF]), [OUTCOME], timeout=3))
+    assert caught.value.code is Code.DEADLINE
+    fine = run(wait(Daemons([CUT_OFF, instance(5, ACTIVE)]), [OUTCOME], timeout=3, bear_with_lost=True))
+    assert fine == ["1 daemon of the namespace 'default' runs it", said]
+    with pytest.raises(WeirError, match="not yet at 5"):
+        run(wait(Daemons([CUT_OFF, instance(4)]), [OUTCOME], timeout=3, bear_with_lost=True))
+
+
+def test_namespaces_are_judged_together():
+    other = outcome("created", SPEC.replace(namespace="other"))
+    ready = [instance(5, ACTIVE)]
+    target = Daemons(ready, [instance(4)], [instance(5, SpecState(5, "failed", "late refusal"))], ready)
+    with pytest.raises(WeirError, match="late refusal"):
+        run(wait(target, [OUTCOME, other], timeout=30))
+
+
+class Away(Daemons):
+    """A target that does not answer at first."""
+
+    async def instances(self, namespace):
+        found = await super().instances(namespace)
+        if found is None:
+            raise UnavailableError("nobody answers")
+        return found
+
+
+def test_a_store_that_does_not_answer_is_asked_again_until_the_time_is_up():
+    assert run(wait(Away(None, None, [instance(5, ACTIVE)]), [OUTCOME], timeout=30)) == [
+        "1 daemon of the namespace 'default' runs it"
+    ]
+    target = Away(None)
+    with pytest.raises(UnavailableError, match="nobody answers"):
+        run(wait(target, [OUTCOME], timeout=3))
+    assert len(target.asked) == 7
 
 
 def test_values_and_deletions_only_need_the_plan():

@@ -89,7 +89,7 @@ def test_values_of_other_namespaces_are_not_seen():
         ("'{{ .HOST }}'", "env 'K': 'HOST' is not in the environment"),
         (
             "{name: creds, data: {bob: 1, '{{ .user }}': 2}}",
-            "env 'K': two keys become 'bob' once their templates are filled",
+            "env 'K': the key '{{ .user }}' becomes one that is there, once the templates are filled",
         ),
         ("[{name: a}, {data: '{{ .B }}'}]", "env 'K': no value named 'a', and 'B' is not in the environment"),
     ],
@@ -277,7 +277,7 @@ def test_what_is_known_without_values():
 
 def test_two_keys_that_become_one_wait():
     result = bound("{kind: x, env: {A: b}, m: {b: 1, '{{ .A }}': 2}}")
-    assert result.reason == "two keys become 'b' once their templates are filled"
+    assert result.reason == "the key '{{ .A }}' becomes one that is there, once the templates are filled"
 
 
 def test_specs_made_by_hand():

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta, timezone
 
 import pytest
@@ -63,3 +64,35 @@ def test_it_is_alive_for_30_seconds():
     assert told.alive(NOW + timedelta(seconds=30))
     assert told.alive(NOW - timedelta(hours=1))
     assert not told.alive(NOW + timedelta(seconds=30, microseconds=1))
+
+
+def test_a_row_names_what_is_not_simply_active():
+    failed = SpecState(5, "failed", "boom", serving=4)
+    told = Instance("i", "here", 7, "n", NOW, NOW, 5, 2, {"s": failed}, active=9)
+    assert Instance.from_json(json.loads(json.dumps(told.to_json()))) == told
+    assert told.state_of("s", 5) == failed
+    assert told.state_of("t", 5) == SpecState(5, "active")
+    assert told.state_of("t", 6) is None, "it has not read that far"
+    assert told.count == 9
+
+
+def test_a_row_of_a_version_that_names_everything():
+    form = Instance("i", "here", 7, "n", NOW, NOW, 5, 2, {"s": SpecState(5, "active")}).to_json()
+    for key in ("active", "view_age", "lost", "late", "read"):
+        form.pop(key, None)
+    told = Instance.from_json(form)
+    assert told.state_of("s", 5) == SpecState(5, "active")
+    assert told.state_of("t", 5) is None
+    assert (told.count, told.view_age, told.lost, told.late) == (1, 0.0, None, False)
+
+
+def test_it_is_late_when_it_has_missed_a_heartbeat():
+    told = Instance("i", "here", 7, "n", NOW, NOW)
+    assert (told.late, told.silence) == (False, timedelta(0)), "nobody has read it"
+    read = replace(told, read=NOW + timedelta(seconds=20))
+    assert (read.late, read.silence) == (False, timedelta(seconds=20))
+    later = replace(told, read=NOW + timedelta(seconds=20, microseconds=1), lost="no answer", view_age=3.0)
+    assert later.late
+    assert later.to_json()["late"] is True
+    assert Instance.from_json(later.to_json()).late
+    assert load_body(dump_body(later), NOW) == replace(later, read=None), "what a reader finds out is not kept"

@@ -126,3 +126,15 @@ async def test_a_closed_watch_takes_nothing():
     watch.resync("late")
     assert [item async for item in watch] == []
     assert source.subscribed == []
+
+
+async def test_it_knows_when_the_store_was_last_heard_of_also_when_it_has_ended():
+    source, heard = Source(), [5.0]
+    watch = Watch(None, subscribe=source.subscribe, unsubscribe=source.unsubscribe, heard=lambda: heard[0])
+    async with watch:
+        assert watch.heard == 5.0
+        heard[0] = 6.0
+        assert watch.heard == 6.0
+        watch.end()
+        heard[0] = 7.0
+    assert watch.heard == 6.0

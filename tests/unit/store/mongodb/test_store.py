@@ -26,8 +26,8 @@ def quick_retry(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.fixture
-async def store(mongodb_url: str) -> AsyncIterator[MongodbStore]:
-    async with MongodbStore(mongodb_url) as opened:
+async def store(mongodb_url: str, values_keys: tuple[str, ...]) -> AsyncIterator[MongodbStore]:
+    async with MongodbStore(mongodb_url, keys=values_keys) as opened:
         yield opened
 
 
@@ -228,7 +228,7 @@ async def test_a_database_of_another_program(mongodb_url, raw, collection):
 
 async def test_a_database_of_a_newer_version(store, raw, mongodb_url):
     await raw.state.update_one({"_id": "state"}, {"$set": {"schema": 99}})
-    with pytest.raises(UnavailableError, match="newer Weir: its schema is 99, this one knows up to 1"):
+    with pytest.raises(UnavailableError, match="newer Weir: its schema is 99, this one knows up to 2"):
         await MongodbStore(mongodb_url).open()
 
 
@@ -310,6 +310,49 @@ async def test_instances_of_long_ago_are_forgotten(mongodb_url, raw):
         now += timedelta(days=1, seconds=1)
         await store.put_instance(Instance("new", "here", 1, "default", now, now))
         assert [row["_id"] async for row in raw.instances.find()] == ["new"]
+
+
+async def test_the_time_is_the_servers(store, raw, spec):
+    async def of_the_server():
+        return (await raw.command("hello"))["localTime"].replace(tzinfo=UTC)
+
+    first = await of_the_server()
+    for id, off in (("slow", timedelta(hours=-1)), ("fast", timedelta(hours=1))):
+        told = datetime.now(UTC) + off
+        await store.put_instance(Instance(id, "here", 1, "default", told, told))
+        await store.put_instance(Instance(id, "here", 1, "default", told, told))  # only the heartbeat
+    applied = await store.apply([PutSpec(spec("a"))], trial=timedelta(minutes=1))
+    now = await store.now()
+    found = await store.instances()
+    last = await of_the_server()
+    [entry] = await store.history("default", "a")
+    assert {each.id for each in found} == {"slow", "fast"}
+    assert all(first <= each.heartbeat <= now <= each.read <= last for each in found)
+    assert first <= applied.trial.made == entry.time <= now
+    assert applied.trial.deadline == applied.trial.made + timedelta(minutes=1)
+
+
+async def test_a_daemon_that_is_silent_ages_out_by_the_clock_of_the_server(store, raw):
+    now = await store.now()
+    await store.put_instance(Instance("i", "here", 1, "default", now, now))
+    silent = int((now - timedelta(seconds=31)).timestamp()) * 1_000_000
+    await raw.instances.update_one({}, {"$set": {"time": silent}})
+    assert await store.instances() == []
+    old = int((now - timedelta(days=2)).timestamp()) * 1_000_000
+    await raw.instances.update_one({}, {"$set": {"time": old}})
+    await store.put_instance(Instance("new", "here", 1, "default", now, now))
+    assert [row["_id"] async for row in raw.instances.find()] == ["new"]
+
+
+async def test_what_is_too_old_to_keep_is_told_by_the_clock_of_the_server(mongodb_url, raw, spec):
+    retention = Retention(age=timedelta(hours=1))
+    async with MongodbStore(mongodb_url, retention=retention) as store:
+        for n in range(2):
+            await store.apply([PutSpec(spec("a", n=n))])
+        old = int((await store.now() - timedelta(hours=2)).timestamp()) * 1_000_000
+        await raw.changes.update_one({"_id": 1}, {"$set": {"time": old}})
+        await store.apply([PutSpec(spec("b"))])
+        assert [entry.revision for entry in await store.history("default", "a")] == [2]
 
 
 async def test_a_heartbeat_does_not_write_the_states_anew(store, raw):

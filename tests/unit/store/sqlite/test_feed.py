@@ -8,7 +8,7 @@ from pathlib import Path
 
 from engine.errors import UnavailableError
 from engine.spec.model import Spec
-from engine.store.change import Batch, Resync, Retention
+from engine.store.change import Batch, LogEntry, Resync, Retention
 from engine.store.protocol import PutSpec
 from engine.store.sqlite import SqliteStore
 from engine.store.sqlite import feed as feed_module
@@ -21,7 +21,7 @@ def fed(path: Path, revision: int) -> Iterator[Callable[[], Batch | Resync | Una
     told: queue.SimpleQueue[Batch | Resync | UnavailableError] = queue.SimpleQueue()
     with closing(sqlite3.connect(path)) as raw:
         identity = raw.execute("SELECT identity FROM state").fetchone()[0]
-    feed = Feed(path, identity=identity, revision=revision, tell=told.put, lost=told.put)
+    feed = Feed(path, identity=identity, revision=revision, tell=told.put, lost=told.put, show=LogEntry.change)
     feed.start()
     try:
         yield lambda: told.get(timeout=20)
@@ -71,6 +71,25 @@ async def test_too_much_to_read_is_a_resync(tmp_path, spec, monkeypatch):
         assert next_told() == Resync("4 changes were not read yet")
     with fed(path, 1) as next_told:
         assert isinstance(next_told(), Batch)
+
+
+async def test_a_file_that_was_restored_in_place_to_an_older_revision(tmp_path, spec):
+    path, backup = tmp_path / "store.db", tmp_path / "backup.db"
+    await fill(path, spec, 2)
+    with closing(sqlite3.connect(path)) as raw, closing(sqlite3.connect(backup)) as kept:
+        raw.backup(kept)
+    await fill(path, spec, 1)
+    with fed(path, 6) as next_told:
+        with closing(sqlite3.connect(backup)) as kept, closing(sqlite3.connect(path)) as raw:
+            kept.backup(raw)
+        told = next_told()
+        assert isinstance(told, Resync)
+        assert told.reason.endswith("has gone back from revision 6 to 4")
+        async with SqliteStore(path) as store:
+            await store.apply([PutSpec(spec("c"))])
+        batch = next_told()
+        assert isinstance(batch, Batch)
+        assert batch.revision == 5, "though the feed has told a revision 5 before"
 
 
 async def test_trouble_is_told_once_and_then_its_end(tmp_path, spec, monkeypatch):
