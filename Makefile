@@ -40,7 +40,7 @@ run: $(BIN)/weir
 	$(BIN)/weir start --store sqlite:///.weir/weir.db --from-specs examples/hello.yaml --watch
 
 test: $(VENV)/dev
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -n auto --dist worksteal
 
 lint: $(VENV)/dev
 	$(BIN)/ruff check .
