@@ -147,6 +147,8 @@ def free_port() -> int:
 def clean_environment() -> dict[str, str]:
     """The environment without what would change how Weir runs, and with the project on the path."""
     kept = {name: value for name, value in os.environ.items() if not name.startswith("WEIR_")}
+    # Else each start would compile whatever was edited since: an installation has its bytecode.
+    kept.pop("PYTHONDONTWRITEBYTECODE", None)
     return kept | {"PYTHONPATH": str(PROJECT), "PYTHONUNBUFFERED": "1"}
 
 

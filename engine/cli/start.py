@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -14,8 +14,9 @@ from engine.cli.options import pairs
 from engine.daemon.config import Config, load_config
 from engine.daemon.daemon import Daemon
 from engine.daemon.logs import make_log
-from engine.daemon.supervisor.lines import Lines
-from engine.daemon.supervisor.supervisor import Source, Supervisor
+
+if TYPE_CHECKING:
+    from engine.daemon.supervisor.supervisor import Supervisor
 
 
 @click.command("start")
@@ -65,12 +66,16 @@ def command(
     for warning in loaded.warnings:
         console.warn(warning.message, warning.hint)
     config = loaded.config
-    log = make_log(config.log, stream=Lines(2) if config.workers > 1 else None, environ=os.environ)
-    files = Files(console, log, from_specs, from_values, namespace=(config.namespaces or (config.namespace,))[0])
     daemon: Daemon | Supervisor
     if config.workers > 1:
+        from engine.daemon.supervisor.lines import Lines
+        from engine.daemon.supervisor.supervisor import Source, Supervisor
+
+        log = make_log(config.log, stream=Lines(2), environ=os.environ)
         daemon = Supervisor(config, log, Source(config_file, overrides, console.debug), reread=read_config)
     else:
+        log = make_log(config.log, environ=os.environ)
         daemon = Daemon(config, log, reread=read_config, development=console.debug)
+    files = Files(console, log, from_specs, from_values, namespace=(config.namespaces or (config.namespace,))[0])
     run_loop(daemon.run(first=files.read(), follow=files.follow if watch else None))
     return 130 if daemon.was_interrupted else 0

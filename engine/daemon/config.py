@@ -206,6 +206,9 @@ class Config(Section):
     drain_timeout: Duration = timedelta(seconds=8)
     """How long TERM, and a replaced generation, wait for what runs."""
 
+    drain_timeouts: dict[str, Duration] = Field(default_factory=dict)
+    """The same for single namespaces, by their names."""
+
     limits: LimitsSection = LimitsSection()
     javascript: JavascriptSection = JavascriptSection()
     languages: LanguagesSection = LanguagesSection()
@@ -219,9 +222,19 @@ class Config(Section):
         named = self.namespaces or (self.namespace,)
         return tuple(dict.fromkeys(name for name in named if name != SYSTEM_NAMESPACE))
 
+    def drain_of(self, namespace: str) -> timedelta:
+        """How long what runs in a namespace is waited for."""
+        return self.drain_timeouts.get(namespace, self.drain_timeout)
+
+    @property
+    def longest_drain(self) -> timedelta:
+        """How long what runs in any namespace is waited for."""
+        return max(self.drain_of(namespace) for namespace in (*self.served, SYSTEM_NAMESPACE))
+
     def unsupported(self) -> list[str]:
         """A sentence for each value that this version cannot honour; a daemon with one must not start."""
-        refused = []
+        unknown = sorted(self.drain_timeouts.keys() - {*self.served, SYSTEM_NAMESPACE})
+        refused = [f"`drain_timeouts` names {name!r}, a namespace that this daemon does not run" for name in unknown]
         if self.workers > 1 and self.store.url.partition("://")[0].lower() == "memory":
             refused.append(
                 f"`workers` is {self.workers} and `store.url` is {self.store.url}, of which each worker would have one of "

@@ -12,7 +12,6 @@ Life of a daemon:
 from __future__ import annotations
 
 import asyncio
-import gc
 import os
 import signal
 from collections.abc import Callable, Coroutine, Iterable, Mapping, Sequence
@@ -27,6 +26,7 @@ from engine.daemon.config import SYSTEM_NAMESPACE, Config
 from engine.daemon.keys import make_store
 from engine.daemon.languages import make_languages
 from engine.daemon.logs import Log
+from engine.daemon.memory import made_to_stay
 from engine.daemon.operations import Operations
 from engine.daemon.system import LISTENER, system_environment, system_specs
 from engine.daemon.trials import Trials
@@ -44,21 +44,11 @@ from engine.spec.model import Spec
 from engine.store.protocol import Store, Write
 from engine.store.shown import shown
 
-RELOADABLE = ("drain_timeout",)
+RELOADABLE = ("drain_timeout", "drain_timeouts")
 """Keys that HUP takes over; the others need a restart."""
 
 AT_ONCE = 1.0
 """Seconds that a second signal gives to what is being cancelled."""
-
-
-def settle_memory() -> None:
-    """Keep the collector away from what is there to stay.
-
-    Modules, specs and nodes live as long as the daemon; walking over all of them again and again costs requests time.
-    """
-    gc.collect()
-    gc.freeze()
-
 
 Follow = Callable[[Store], Coroutine[Any, Any, None]]
 """Something that goes on beside the daemon and writes to its store."""
@@ -279,13 +269,18 @@ class Daemon:
             limits=Limits(loop_budget=config.limits.loop_budget.total_seconds()),
             environment=config.environment,
             syscalls=Operations(store, scheme, languages, self, trials=trials),
-            drain=config.drain_timeout,
             sockets=self._supervision.sockets if self._supervision is not None else OwnSockets(),
         )
-        system = replace(services, environment={**config.environment, **system_environment(config)})
         for namespace in config.served:
-            self.runtimes[namespace] = Runtime(namespace, services)
-        self.runtimes[SYSTEM_NAMESPACE] = Runtime(SYSTEM_NAMESPACE, system)
+            self.runtimes[namespace] = Runtime(namespace, replace(services, drain=config.drain_of(namespace)))
+        self.runtimes[SYSTEM_NAMESPACE] = Runtime(
+            SYSTEM_NAMESPACE,
+            replace(
+                services,
+                drain=config.drain_of(SYSTEM_NAMESPACE),
+                environment={**config.environment, **system_environment(config)},
+            ),
+        )
 
     async def _serve(self, store: Store, trials: Trials, follow: Follow | None) -> None:
         began = monotonic()
@@ -313,10 +308,10 @@ class Daemon:
         for each in beside:
             each.add_done_callback(self._tell_if_broken)
         try:
-            await asyncio.wait([ready, ending], return_when=asyncio.FIRST_COMPLETED)
+            with made_to_stay():
+                await asyncio.wait([ready, ending], return_when=asyncio.FIRST_COMPLETED)
             if not self._ending.is_set():
                 self.started.set()
-                settle_memory()
                 self._announce(monotonic() - began)
                 if self._supervision is not None:
                     self._supervision.ready(beacon.ids)
@@ -386,5 +381,5 @@ class Daemon:
             return
         self.config = config
         for runtime in self.runtimes.values():
-            runtime.table.drain = config.drain_timeout
+            runtime.table.drain = config.drain_of(runtime.namespace)
         self.log.info("config.reloaded", changed=changed)

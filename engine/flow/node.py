@@ -54,17 +54,19 @@ class Node:
         self.place: Place | None = None
         self._ins: dict[str, InPort] = {}
         self._outs: dict[str, OutPort] = {}
-        self.init = OutPort(self, "init")
-        self.term = OutPort(self, "term")
 
     def in_port(self, name: str) -> InPort | None:
         """The in port of this name, made now if the node makes ports on demand; None if it has no such port."""
         return self._ins.get(name)
 
     def out_port(self, name: str) -> OutPort | None:
-        """The out port of this name, `init` and `term` included; None if it has no such port."""
-        if name in LIFECYCLE:
-            return self.init if name == "init" else self.term
+        """The out port of this name; None if it has no such port. `init` and `term` are made when they are asked for."""
+        if name in LIFECYCLE and name not in self._outs:
+            return self._add_out(name)
+        return self._outs.get(name)
+
+    def lifecycle(self, name: str) -> OutPort | None:
+        """The port `init` or `term`, if it has been made: most nodes have neither."""
         return self._outs.get(name)
 
     def in_names(self) -> list[str]:
@@ -73,11 +75,11 @@ class Node:
 
     def out_names(self) -> list[str]:
         """Names of out ports, for a hint."""
-        return [*self._outs, *LIFECYCLE]
+        return [*(name for name in self._outs if name not in LIFECYCLE), *LIFECYCLE]
 
     def out_ports(self) -> list[OutPort]:
         """Every out port that has been made, `init` and `term` included."""
-        return [*self._outs.values(), self.init, self.term]
+        return list(self._outs.values())
 
     def locate(self, error: ErrorValue) -> ErrorValue:
         """The error with its place in the YAML. Kinds with code in them know better and override this.

@@ -14,6 +14,7 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Callable, Sequence
 from enum import IntEnum
+from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
 from engine.flow.packet import Packet, Payload
@@ -83,7 +84,7 @@ class InPort:
         self.many = many
         self.fed = 0
         """How many out ports lead here in the newest generation that links have been laid for."""
-        self.feeds: list[tuple[int, bool]] = []
+        self.feeds: tuple[tuple[int, bool], ...] = ()
 
     def open(self, process: Process) -> Reader:
         """The reader of this port in `process`, for looking at what waits there."""
@@ -91,19 +92,19 @@ class InPort:
 
     def feed(self, number: int, fed: bool) -> None:
         """Note that from generation `number` on some link leads here (or none does any more)."""
-        if self.feeds and self.feeds[-1][0] == number:
-            self.feeds.pop()
-        self.feeds.append((number, fed))
+        self.unfeed(number)
+        self.feeds += ((number, fed),)
 
     def unfeed(self, number: int) -> None:
         """Forget what was noted for generation `number`, which was not published."""
         if self.feeds and self.feeds[-1][0] == number:
-            self.feeds.pop()
+            self.feeds = self.feeds[:-1]
 
     def prune(self, oldest: int) -> bool:
         """Forget what no generation from `oldest` on asks for. Gives whether some older note is left."""
-        while len(self.feeds) > 1 and self.feeds[1][0] <= oldest:
-            del self.feeds[0]
+        if len(self.feeds) > 1:
+            asked_for = (note for note, (end, _) in pairwise(self.feeds) if end > oldest)
+            self.feeds = (*asked_for, self.feeds[-1])
         return len(self.feeds) > 1
 
     def is_fed(self, number: int) -> bool:
@@ -131,7 +132,7 @@ class OutPort:
         self.since = 0
         self.targets: tuple[InPort, ...] = ()
         self.single: InPort | None = None
-        self.history: list[tuple[int, tuple[InPort, ...]]] = []
+        self.history: tuple[tuple[int, tuple[InPort, ...]], ...] = ()
 
     @classmethod
     def to(cls, *targets: InPort) -> OutPort:
@@ -144,14 +145,15 @@ class OutPort:
         """Lay the links that hold from generation `number` on. A target named twice is linked once."""
         wanted = tuple(dict.fromkeys(targets))
         if number > self.since:
-            self.history.append((self.since, self.targets))
+            self.history += ((self.since, self.targets),)
         self.since = number
         self._set(wanted)
 
     def unlink(self, number: int) -> None:
         """Take back the links that were laid for generation `number`, which was not published."""
         if self.since == number and self.history:
-            self.since, targets = self.history.pop()
+            self.since, targets = self.history[-1]
+            self.history = self.history[:-1]
             self._set(targets)
 
     def at(self, number: int) -> tuple[InPort, ...]:
@@ -165,8 +167,9 @@ class OutPort:
 
     def prune(self, oldest: int) -> bool:
         """Forget links that no generation from `oldest` on uses. Gives whether some older ones are left."""
-        while self.history and (self.history[1][0] if len(self.history) > 1 else self.since) <= oldest:
-            del self.history[0]
+        if self.history:
+            ends = (*(since for since, _ in self.history[1:]), self.since)
+            self.history = tuple(links for links, end in zip(self.history, ends, strict=True) if end > oldest)
         return bool(self.history)
 
     def open(self, process: Process) -> Writer:

@@ -48,19 +48,10 @@ class SpecCompiler:
         codec = self._codec(spec)
         if codec.expand is not None:
             return self._compile_composite(spec, bound, codec, previous, site=site, depth=depth)
-        meaning = canonical({"kind": codec.kind, "fields": bound.fields})
-        if previous is not None and previous.codec is codec and previous.meaning == meaning:
-            symbol = Symbol(
-                spec=spec,
-                bound=bound,
-                site=site,
-                codec=codec,
-                context=previous.context,
-                meaning=meaning,
-                node=previous.node,
-            )
+        if previous is not None and previous.codec is codec and _say_the_same(previous.bound.fields, bound.fields):
+            node, context = previous.node, previous.context
         else:
-            context = replace(self._prototype, site=site)
+            context = self._prototype.elsewhere(site)
             fields = decode(codec.spec, bound.fields, origin=spec.origin, kind=spec.kind, secrets=bound.secrets)
             assert codec.compile is not None
             try:
@@ -68,7 +59,7 @@ class SpecCompiler:
             except DiagnosticsError as error:
                 raise bound.secrets.cover_all(error) from error
             node.label, node.place, context.node = site.label, site.place, node
-            symbol = Symbol(spec=spec, bound=bound, site=site, codec=codec, context=context, meaning=meaning, node=node)
+        symbol = Symbol(spec=spec, bound=bound, site=site, codec=codec, context=context, node=node)
         _check_own_ports(symbol)
         return symbol
 
@@ -103,8 +94,7 @@ class SpecCompiler:
             bound=bound,
             site=site,
             codec=codec,
-            context=previous.context if previous is not None else replace(self._prototype, site=site),
-            meaning=canonical({"kind": codec.kind}),
+            context=previous.context if previous is not None else self._prototype.elsewhere(site),
             node=previous.node if previous is not None else Group(),
             composite=composite,
             children=children,
@@ -146,6 +136,11 @@ class SpecCompiler:
             return self.scheme.codec(spec.kind)
         except InvalidError as error:
             raise _problem(spec, "unknown-kind", error.reason, ("kind",), hint=error.hint) from error
+
+
+def _say_the_same(old: Mapping[str, Any], new: Mapping[str, Any]) -> bool:
+    """Whether a node that was made from the old fields does what the new ones say, however they are spelled."""
+    return canonical(old) == canonical(new)
 
 
 def _check_own_ports(symbol: Symbol) -> None:

@@ -137,6 +137,20 @@ class Context:
     node: Node | None = None
     """The node itself, once it is compiled."""
 
+    def elsewhere(self, site: Site) -> Context:
+        """What a node at another site may use: the same."""
+        return Context(
+            site,
+            self.languages,
+            self.generation,
+            self.log,
+            self.clock,
+            self.resources,
+            self.settings,
+            self.syscalls,
+            self.sockets,
+        )
+
     # --- for codecs
 
     def compile(

@@ -12,7 +12,8 @@ from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import dataclass
 
 from engine.errors import Code, ErrorValue
-from engine.flow import Generation, Node, OutPort, Process
+from engine.flow import Generation, InPort, Node, Process
+from engine.flow.node import LIFECYCLE
 from engine.graph.context import Log
 from engine.graph.symbol import Symbol
 
@@ -122,7 +123,9 @@ class Departures:
         needed: set[Node] = set()
         for each in self._waiting.values():
             if each.node in needed or each.waits_for(self._superseded):
-                needed |= _reach([each.node.term], each.generation.number)
+                term, number = each.node.lifecycle("term"), each.generation.number
+                if term is not None:
+                    needed |= _reach(term.at(number), number)
             else:
                 free.append(each)
         return free
@@ -184,7 +187,7 @@ class Departures:
         makers = {process.maker for process in generation.live if process.maker is not None}
         number = generation.number
         able = {
-            maker for maker in makers if maker in gone or not gone.isdisjoint(_reach(_ways_of_packets(maker), number))
+            maker for maker in makers if maker in gone or not gone.isdisjoint(_reach(_following(maker, number), number))
         }
         return [process for process in generation.live if process.maker is None or process.maker in able]
 
@@ -195,18 +198,18 @@ class Departures:
             generation.leave(process)
 
 
-def _reach(ports: Iterable[OutPort], number: int) -> set[Node]:
-    """The nodes that packets from these ports can reach in generation `number`."""
+def _reach(ports: Iterable[InPort], number: int) -> set[Node]:
+    """The nodes that packets which arrive at these ports can reach in generation `number`."""
     found: set[Node] = set()
-    todo = [target.node for port in ports for target in port.at(number)]
+    todo = [port.node for port in ports]
     while todo:
         here = todo.pop()
         if here not in found:
             found.add(here)
-            todo += [target.node for port in _ways_of_packets(here) for target in port.at(number)]
+            todo += [port.node for port in _following(here, number)]
     return found
 
 
-def _ways_of_packets(node: Node) -> list[OutPort]:
-    """The out ports that packets may take: `init` and `term` are for the node's own life."""
-    return [port for port in node.out_ports() if port is not node.init and port is not node.term]
+def _following(node: Node, number: int) -> list[InPort]:
+    """Where packets of a node go in generation `number`: not by `init` and `term`, which are for its own life."""
+    return [target for port in node.out_ports() if port.name not in LIFECYCLE for target in port.at(number)]

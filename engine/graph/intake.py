@@ -52,11 +52,12 @@ async def take_in(table: Table, changes: Changes) -> None:
     for id, spec in recompile.items():
         await table.compiler.warm_up(spec)
         entry = table.entries.get(id)
+        before: set[str] = set()
         if entry is None:
             entry = table.entries[id] = Entry(spec)
         else:
+            before = entry.handles()
             table.unindex(entry)
-        before = entry.handles()
         entry.spec, entry.deleted = spec, False
         compile_entry(table, entry)
         table.index(entry)

@@ -61,6 +61,8 @@ class Plan:
         It has no place in the candidate any more, or was loaded before something that it leads to: inner nodes come
         first. The members of a cycle that is none any more can be in the wrong order, too.
         """
+        if not self.loaded:
+            return []
         turn = {part.node: index for index, part in enumerate(self.loaded)}
         late: dict[str, int] = {}
         misplaced = set(turn) - self._staying
@@ -103,7 +105,7 @@ class Plan:
         failed: dict[str, tuple[Symbol, ErrorValue]] = {}
         blocked: set[str] = set()
         for symbol in self._order:
-            if not blocked.isdisjoint(self._below(symbol, self.picks)):
+            if blocked and not blocked.isdisjoint(self._below(symbol, self.picks)):
                 blocked.add(symbol.id)
                 continue
             for part in symbol.symbols():
@@ -202,6 +204,8 @@ class Plan:
     async def _load_one(self, part: Symbol) -> ErrorValue | None:
         """Load one node; the error if it cannot be."""
         self.loaded.append(part)
+        if not self.table.has_beginning(part, self.candidate):
+            return None
         self._broken.add(part)
         try:
             async with asyncio.timeout(LOAD_TIMEOUT):

@@ -115,10 +115,7 @@ def settle(table: Table, region: set[str], picks: Picks, obstacles: dict[str, Ob
             continue
         table.needed.discard(id)
         if entry.running is not symbol:
-            table.unindex(entry)
-            entry.spent = entry.spent or symbol is None
-            entry.running = symbol
-            table.index(entry)
+            table.run(entry, symbol)
         newest = symbol is not None and symbol is entry.candidate
         if newest and _is_told(entry):
             continue

@@ -93,8 +93,7 @@ class Scheme:
         wanted = None if only is None else {name.lower().replace("_", "-") for name in only}
         codecs: dict[str, EntryPoint] = {}
         for point in entry_points(group=GROUP):
-            owner = point.dist.name.lower().replace("_", "-") if point.dist is not None else ""
-            if wanted is not None and owner not in wanted:
+            if wanted is not None and _owner(point) not in wanted:
                 continue
             other = codecs.setdefault(point.name, point)
             if other.value != point.value:
@@ -121,3 +120,8 @@ class Scheme:
             raise InvalidError(f"the entry point of kind {kind!r} is no Codec but {type(codec).__name__}")
         self._loaded[kind] = codec
         return codec
+
+
+def _owner(point: EntryPoint) -> str:
+    """The distribution that an entry point comes from. Asked for its name, it reads its metadata anew each time."""
+    return point.dist.name.lower().replace("_", "-") if point.dist is not None else ""

@@ -48,11 +48,10 @@ Resolve = Callable[[Link, str], list[InPort]]
 class Symbol:
     """One revision of a spec, compiled.
 
-    `meaning` is the hash of what the node itself does: kind and fields, not links. `links` are the links of the out
-    ports, templates filled.
+    `links` are the links of the out ports, templates filled.
     """
 
-    __slots__ = ("bound", "children", "codec", "composite", "context", "links", "meaning", "node", "site", "spec")
+    __slots__ = ("bound", "children", "codec", "composite", "context", "links", "node", "site", "spec")
 
     def __init__(
         self,
@@ -62,7 +61,6 @@ class Symbol:
         site: Site,
         codec: Codec[Any],
         context: Context,
-        meaning: str,
         node: Node,
         composite: Composite | None = None,
         children: Mapping[str, Symbol] | None = None,
@@ -72,7 +70,6 @@ class Symbol:
         self.site = site
         self.codec = codec
         self.context = context
-        self.meaning = meaning
         self.node = node
         self.composite = composite
         self.children = dict(children or {})

@@ -54,8 +54,12 @@ class Entry:
         self.used_values: frozenset[ValueKey] = frozenset()
 
     def handles(self) -> set[str]:
-        """The names that links may reach it by: its id, and its name, as it is and as it runs."""
-        names = {self.spec.id, self.spec.name}
+        """What links may reach it by: its id, and its names."""
+        return {self.spec.id, *self.names()}
+
+    def names(self) -> set[str]:
+        """Its name, as it is and as it runs."""
+        names = {self.spec.name}
         for symbol in (self.candidate, self.running):
             if symbol is not None:
                 names.add(symbol.name)
@@ -129,7 +133,8 @@ class Table:
         """Specs whose older revision runs on because another spec needs a port of it."""
         self.unsettled = Unsettled()
         self._reporter = reporter
-        self._names: MutableMapping[str, set[str]] = {}
+        self._names: MutableMapping[str, tuple[str, ...]] = {}
+        """The ids of the specs that have a name: one, unless a spec has taken the name that another still runs under."""
         self._referrers: MutableMapping[str, set[str]] = {}
         self._last_number = 0
         self._aged: set[InPort | OutPort] = set()
@@ -200,10 +205,11 @@ class Table:
             if link.id in self.entries:
                 yield self.entries[link.id]
             return
-        # Where a spec takes the name that an older revision of another still runs under, it comes first.
-        ids = self._names.get(link.name or "", ())
-        for id in sorted(ids, key=lambda each: (self.entries[each].spec.name != link.name, each)):
-            yield self.entries[id]
+        found = [self.entries[id] for id in self._names.get(link.name or "", ())]
+        if len(found) > 1:
+            # Where a spec takes the name that an older revision of another still runs under, it comes first.
+            found.sort(key=lambda entry: (entry.spec.name != link.name, entry.spec.id))
+        yield from found
 
     def referrers(self, keys: Iterable[str]) -> set[str]:
         """The ids of the specs that link to one of these names or ids."""
@@ -211,19 +217,37 @@ class Table:
 
     def index(self, entry: Entry) -> None:
         """Note the names and references of an entry; call :meth:`unindex` before they change."""
-        for key in entry.handles():
-            self._names.setdefault(key, set()).add(entry.spec.id)
+        id = entry.spec.id
+        for name in entry.names():
+            others = self._names.get(name, ())
+            if id not in others:
+                self._names[name] = (*others, id)
         for key in entry.references():
-            self._referrers.setdefault(key, set()).add(entry.spec.id)
+            self._referrers.setdefault(key, set()).add(id)
 
     def unindex(self, entry: Entry) -> None:
-        for index, keys in ((self._names, entry.handles()), (self._referrers, entry.references())):
-            for key in keys:
-                ids = index.get(key)
-                if ids is not None:
-                    ids.discard(entry.spec.id)
-                    if not ids:
-                        del index[key]
+        """Forget what :meth:`index` has noted."""
+        id = entry.spec.id
+        for name in entry.names():
+            others = tuple(each for each in self._names.pop(name, ()) if each != id)
+            if others:
+                self._names[name] = others
+        for key in entry.references():
+            ids = self._referrers.get(key)
+            if ids is not None:
+                ids.discard(id)
+                if not ids:
+                    del self._referrers[key]
+
+    def run(self, entry: Entry, symbol: Symbol | None) -> None:
+        """This is what runs of a spec now, None where nothing does."""
+        if entry.running is None and symbol is entry.candidate:
+            entry.running = symbol  # which is indexed already
+            return
+        self.unindex(entry)
+        entry.spent = entry.spent or symbol is None
+        entry.running = symbol
+        self.index(entry)
 
     def forget(self, entry: Entry) -> None:
         """The spec is gone, or another one has taken its place."""
@@ -244,10 +268,15 @@ class Table:
             oldest = self.departures.oldest(self.current)
             self._aged = {port for port in self._aged if port.prune(oldest)}
 
+    def has_beginning(self, symbol: Symbol, generation: Generation) -> bool:
+        """Whether :meth:`load` has anything to do: the node opens something, or has an `init` flow."""
+        init = symbol.node.lifecycle("init")
+        return type(symbol.node).load is not Node.load or (init is not None and bool(init.at(generation.number)))
+
     async def load(self, symbol: Symbol, generation: Generation) -> None:
         """Load the node of one symbol (not of its children), then run its `init` flow in `generation`."""
         await symbol.node.load()
-        answer = await self._run_lifecycle(symbol, symbol.node.init, generation)
+        answer = await self._run_lifecycle(symbol, "init", generation)
         if isinstance(answer, ErrorValue):
             raise LifecycleError(answer)
 
@@ -259,7 +288,7 @@ class Table:
         symbol = departure.symbol
         self.born.pop(departure.node, None)
         if term:
-            answer = await self._run_lifecycle(symbol, symbol.node.term, departure.generation)
+            answer = await self._run_lifecycle(symbol, "term", departure.generation)
             if isinstance(answer, ErrorValue):
                 self.log.warning("spec.term_failed", node=symbol.site.label, error=answer.text)
         try:
@@ -278,8 +307,9 @@ class Table:
     def _drain_seconds(self) -> float:
         return self.drain.total_seconds()
 
-    async def _run_lifecycle(self, symbol: Symbol, port: OutPort, generation: Generation) -> Any:
-        if not port.at(generation.number):
+    async def _run_lifecycle(self, symbol: Symbol, name: str, generation: Generation) -> Any:
+        port = symbol.node.lifecycle(name)
+        if port is None or not port.at(generation.number):
             return NONE
         deadline = asyncio.get_running_loop().time() + INIT_TIMEOUT
         until = deadline + UNLOAD_TIMEOUT

@@ -17,19 +17,19 @@ _FIELDS = ("language", "lang")
 
 async def warm_up(languages: Languages, specs: Iterable[Spec]) -> None:
     """Have everything there that compiling these specs needs. What cannot be loaded is told when they are compiled."""
-    named = {name for spec in specs for name in _languages(spec.document)}
+    named = {name for spec in specs for name in _languages(spec.fields)}
     cold = sorted(name for name in named if languages.is_cold(name))
     if cold:
         await asyncio.to_thread(languages.warm, cold)
 
 
-def _languages(document: Mapping[str, Any]) -> Iterator[str]:
+def _languages(fields: Mapping[str, Any]) -> Iterator[str]:
     """The text of every field of that name, at any depth: too many do no harm."""
-    todo: list[Any] = [document]
+    todo: list[Any] = [fields]
     while todo:
         data = todo.pop()
+        parts: Iterable[Any] = data
         if isinstance(data, Mapping):
+            parts = data.values()
             yield from (name for field in _FIELDS if isinstance(name := data.get(field), str))
-            todo += data.values()
-        elif isinstance(data, (list, tuple)):
-            todo += data
+        todo += [part for part in parts if isinstance(part, (dict, list, tuple))]

@@ -86,7 +86,7 @@ def bind(spec: Spec, values: Lookup, environment: Mapping[str, Any]) -> Bound:
     error: see :class:`Bound`.
     """
     if not _has_env(spec):
-        return Bound(spec, spec.fields, spec.ports, {})
+        return Bound(spec, spec.fields, spec.ports, spec.env)
     problems = check(spec)
     if problems:
         raise DiagnosticsError(problems)
@@ -122,7 +122,7 @@ def check(spec: Spec) -> list[Diagnostic]:
 
 
 def _has_env(spec: Spec) -> bool:
-    return bool(spec.env) or any(True for _ in _inner_envs(spec.fields))
+    return bool(spec.env) or (CHILDREN in spec.fields and any(True for _ in _inner_envs(spec.fields)))
 
 
 def _inner_envs(fields: Mapping[str, Any]) -> Iterator[Any]:

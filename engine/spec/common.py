@@ -33,12 +33,11 @@ class CommonReader:
             self.problems.check()
         return self._plain(document, ())  # type: ignore[no-any-return]
 
-    def only(self, fields: Mapping[str, Any], path: Path, known: Iterable[str], what: str) -> bool:
+    def only(self, fields: Mapping[str, Any], path: Path, known: tuple[str, ...], what: str) -> bool:
         """Report the fields that nobody knows; false if there are any."""
-        names = tuple(known)
-        unknown = [key for key in fields if key not in names]
+        unknown = [key for key in fields if key not in known]
         for key in unknown:
-            hint = suggest.hint(key, names) or f"{what} has {listed(names)}"
+            hint = suggest.hint(key, known) or f"{what} has {listed(known)}"
             self.problems.add("unknown-field", f"{what} has no field {key!r}", (*path, key), key=True, hint=hint)
         return not unknown
 
@@ -228,16 +227,25 @@ class CommonReader:
     def _plain(self, value: Any, path: Path) -> Any:
         """The value with text keys all through: stores keep keys as text. What has them already is not copied."""
         if isinstance(value, Mapping):
-            if all(type(key) is str for key in value):
-                changed = {key: self._plain(item, (*path, key)) for key, item in value.items() if _is_nest(item)}
-                if all(value[key] is item for key, item in changed.items()):
-                    return value
-                return {key: changed.get(key, item) for key, item in value.items()}
-            return self._text_keys(value, path)
+            for key in value:
+                if type(key) is not str:
+                    return self._text_keys(value, path)
+            changed = self._changed(value.items(), path)
+            return {**value, **changed} if changed else value
         if isinstance(value, list):
-            items = [self._plain(item, (*path, index)) if _is_nest(item) else item for index, item in enumerate(value)]
-            return value if all(new is old for new, old in zip(items, value, strict=True)) else items
+            changed = self._changed(enumerate(value), path)
+            return [changed.get(index, item) for index, item in enumerate(value)] if changed else value
         return value
+
+    def _changed(self, items: Iterable[tuple[Any, Any]], path: Path) -> dict[Any, Any]:
+        """Those of the items that must be copied to have text keys all through, as they are then."""
+        changed = {}
+        for key, item in items:
+            if isinstance(item, (dict, list)):
+                plain = self._plain(item, (*path, key))
+                if plain is not item:
+                    changed[key] = plain
+        return changed
 
     def _text_keys(self, value: Mapping[Any, Any], path: Path) -> dict[str, Any]:
         texts: dict[str, Any] = {}
@@ -277,7 +285,3 @@ def listed(names: Iterable[str]) -> str:
 
 def _shown(value: Any) -> str:
     return repr(value) if isinstance(value, str) and len(value) <= 60 else kind_of(value)
-
-
-def _is_nest(value: Any) -> bool:
-    return isinstance(value, (dict, list))

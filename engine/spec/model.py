@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Callable
+from sys import intern
 from typing import Any, Final, TypeVar
 
 from engine.errors import Diagnostic, DiagnosticsError, Place
@@ -70,8 +71,8 @@ def parse_spec(document: Any, *, origin: Origin | None = None, namespace: str | 
         annotations=reader.texts(fields, "annotations"),
         env=reader.env(fields),
         ports=reader.ports(fields),
-        fields={key: value for key, value in fields.items() if key not in COMMON_FIELDS},
-        document={key: value for key, value in fields.items() if key != "revision"},
+        fields={intern(key): value for key, value in fields.items() if key not in COMMON_FIELDS},
+        document={intern(key): value for key, value in fields.items() if key != "revision"},
         origin=origin,
         revision=reader.revision(fields),
     )

@@ -102,6 +102,20 @@ def test_a_request_that_runs_finishes_before_the_end(start, http, tmp_path, port
     assert answers[0].text == "done"
 
 
+def test_a_namespace_may_have_a_drain_limit_of_its_own(start, http, tmp_path, port):
+    (tmp_path / "weir.yaml").write_text("drain_timeout: 1h\ndrain_timeouts: {default: 50ms}\n")
+    daemon = start("--config", "weir.yaml", "--from-specs", write(tmp_path, port, slow="1h")).started()
+    answers = []
+    thread = threading.Thread(target=lambda: answers.append(http(f"http://127.0.0.1:{port}/slow")))
+    thread.start()
+    wait_for_process(daemon, http)
+    assert daemon.stop() == 0
+    thread.join(30)
+    assert answers[0].status == 499
+    told = daemon.wait_for("generation.drain_exceeded")
+    assert told["processes"] == 1
+
+
 def wait_for_process(daemon, http) -> None:
     """Until a process waits in `sleep/slow`."""
     for _ in range(1000):

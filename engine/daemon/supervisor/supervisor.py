@@ -41,7 +41,7 @@ ANSWER: Final = 1.0
 MARGIN: Final = 10.0
 """Seconds beyond all that a worker may wait for before it is killed."""
 
-RELOADABLE: Final = frozenset({"drain_timeout", "workers"})
+RELOADABLE: Final = frozenset({"drain_timeout", "drain_timeouts", "workers"})
 """Keys that HUP takes over; USR2 takes all."""
 
 
@@ -209,7 +209,7 @@ class Supervisor:
 
     def _end_limit(self) -> float:
         """Three times `drain_timeout`: for connections that linger, for what runs, and for what was cancelled."""
-        return 3 * self.config.drain_timeout.total_seconds() + MARGIN
+        return 3 * self.config.longest_drain.total_seconds() + MARGIN
 
     # --- signals
 
@@ -255,7 +255,7 @@ class Supervisor:
                 self._log.error("config.refused", reason="these keys need new workers", keys=refused, hint=hint)
                 return
             self.config = config
-            if "drain_timeout" in changed:
+            if changed != ["workers"]:
                 for child in self._children:
                     child.reload()
             await self._resize()

@@ -85,7 +85,7 @@ class Worker:
             return config.model_copy(update={"workers": begin.workers})
 
         config = read_config()
-        end_with(self._descriptor, 2 * config.drain_timeout.total_seconds() + ORPHANED)
+        end_with(self._descriptor, 2 * config.longest_drain.total_seconds() + ORPHANED)
         self._log = make_log(config.log, stream=Lines(2), environ=os.environ).bind(worker=begin.slot)
         self._link = Link(begin.slot, self._channel, sharers=max(2, begin.workers))
         daemon = Daemon(config, self._log, reread=read_config, development=begin.development, supervision=self._link)
@@ -135,7 +135,7 @@ class Worker:
 
     async def _leave(self, daemon: Daemon, *, linger: bool) -> None:
         if linger and self._link is not None:
-            await self._link.sockets.withdraw(daemon.config.drain_timeout.total_seconds())
+            await self._link.sockets.withdraw(daemon.config.longest_drain.total_seconds())
         daemon.drain()
 
     async def _answer(self, message: Message) -> Answer:

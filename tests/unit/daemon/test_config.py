@@ -58,6 +58,7 @@ def test_defaults_are_those_of_the_documentation(load):
         "admin.tokens": None,
         "workers": 1,
         "drain_timeout": timedelta(seconds=8),
+        "drain_timeouts": {},
         "limits.body": 8 * 1024 * 1024,
         "limits.process_timeout": None,
         "limits.loop_budget": timedelta(milliseconds=10),
@@ -150,6 +151,7 @@ def test_every_key_has_a_variable(load, path):
         "tokens": "/t",
         "workers": "3",
         "drain_timeout": "1m",
+        "drain_timeouts": "{a: 1m}",
         "body": "1KB",
         "process_timeout": "5s",
         "loop_budget": "1ms",
@@ -305,6 +307,15 @@ def test_unknown_variables_are_warnings(load):
 
 
 # --- what this version cannot do
+
+
+def test_drain_limits_by_namespace(load):
+    config = load("namespaces: [a, b]\ndrain_timeout: 5s\ndrain_timeouts: {b: 1m, system: 1s}").config
+    assert [config.drain_of(name).total_seconds() for name in ("a", "b", "system")] == [5, 60, 1]
+    assert config.longest_drain == timedelta(minutes=1)
+    assert config.unsupported() == []
+    [sentence] = load("drain_timeouts: {c: 1m}").config.unsupported()
+    assert sentence == "`drain_timeouts` names 'c', a namespace that this daemon does not run"
 
 
 @pytest.mark.parametrize(

@@ -68,7 +68,8 @@ def test_ports_by_name() -> None:
     assert node.in_port("in") is node.input
     assert node.in_port("in[0]") is None
     assert node.out_port("out") is node.out
-    assert node.out_port("init") is node.init
+    assert node.lifecycle("init") is None
+    assert node.out_port("init") is node.lifecycle("init") is node.out_port("init") is not None
     assert node.out_names() == ["out", "error", "init", "term"]
     assert ZeroToOne().in_names() == []
     router = Router()
@@ -76,7 +77,8 @@ def test_ports_by_name() -> None:
     assert router.out_port("out[2]") is router.outs[2]
     assert router.out_port("error[0]") is None
     assert router.out_port("error") is router.error
-    assert len(router.out_ports()) == 6
+    assert len(router.out_ports()) == 4
+    assert router.out_port("term") in router.out_ports()
 
 
 def test_the_width_is_that_of_the_process_generation() -> None:

@@ -46,6 +46,19 @@ def test_pruning_forgets_only_what_nobody_follows(probe) -> None:
     assert port.at(5) == (two,)
 
 
+def test_pruning_forgets_several_at_once(probe) -> None:
+    one, two, three = make(probe, 3)
+    port = OutPort(None, "out")
+    for number, target in ((2, one), (5, two), (7, three)):
+        port.link(number, [target])
+    assert port.prune(6)
+    assert (port.at(6), port.at(7)) == ((two,), (three,))
+    for number in (2, 5, 7):
+        one.feed(number, number != 5)
+    assert one.prune(6)
+    assert [one.is_fed(number) for number in (4, 5, 6, 7)] == [False, False, False, True]
+
+
 def test_an_in_port_knows_in_which_generations_it_is_fed(probe) -> None:
     (port,) = make(probe, 1)
     port.feed(2, True)

@@ -135,6 +135,36 @@ def test_a_spec_waits_for_what_it_leads_to_and_stops_with_it(run, bench) -> None
     run(main)
 
 
+def test_the_id_of_a_spec_is_no_name_of_it(run, bench) -> None:
+    async def main() -> None:
+        it = bench()
+        await it.put("- {kind: record, name: b, labels: {id: b-id}, tag: b, ports: {out: [{name: nobody}]}}")
+        await it.put("- {kind: record, name: a, tag: a, ports: {out: [{name: b-id}]}}")
+        assert it.table.find("a").status.reason == "out leads to 'b-id', which does not exist"
+        await it.put("- {kind: record, name: a, tag: a, ports: {out: [{name: b}]}}")
+        assert "which is not active" in it.table.find("a").status.reason
+        await it.close()
+
+    run(main)
+
+
+def test_a_node_that_opens_nothing_is_loaded_like_the_others(run, bench) -> None:
+    async def main() -> None:
+        it = bench()
+        report = await it.put("""
+            - {kind: fork, name: f, ports: {init: [{name: a}], 'out[0]': [{name: b}]}}
+            - {kind: record, name: a, tag: a}
+            - {kind: record, name: b, tag: b}
+            - {kind: fork, name: g, ports: {out: [{name: b}]}}
+        """)
+        assert sorted(report.loaded) == ["fork/f", "fork/g", "record/a", "record/b"]
+        assert "hook a" in it.take_diary()  # its init flow has run
+        await it.close()
+        assert not it.table.born
+
+    run(main)
+
+
 def test_a_new_revision_without_a_port_that_is_used_does_not_replace_the_old_one(run, bench) -> None:
     async def main() -> None:
         it = bench()
