@@ -17,7 +17,6 @@ from typing import Any, Final, TypeVar
 from engine.errors import Code, InvalidError, UnavailableError, WeirError
 from nodes.data.source import Source
 from nodes.data.statement import Statement
-from nodes.data.threads import Threads
 
 T = TypeVar("T")
 
@@ -43,16 +42,21 @@ _LOST: Final = "the database has rolled the transaction back"
 
 
 class Connection:
-    """A connection that is opened at its first use. `threads` are those that make its calls."""
+    """A connection that is opened at its first use. `to_write` tells that it is for those who begin with a write."""
 
-    def __init__(self, source: Source, threads: Threads) -> None:
-        self.threads = threads
+    def __init__(self, source: Source, *, to_write: bool = False) -> None:
+        self.to_write = to_write
         self._source = source
         self._sqlite: sqlite3.Connection | None = None
         self._stopped = threading.Event()
         self._began = False
 
     # --- in the event loop's thread
+
+    @property
+    def has_begun(self) -> bool:
+        """Whether a transaction is open, while no call is under way."""
+        return self._began
 
     def stop(self) -> None:
         """Interrupt what runs now. Call it again until the call has returned: what begins just then goes unnoticed."""
@@ -139,6 +143,9 @@ class Connection:
         except (sqlite3.Error, sqlite3.Warning) as error:
             self.rollback()
             raise _translated(error) from error
+        except WeirError:
+            self.rollback()
+            raise
         finally:
             self._began = False
 

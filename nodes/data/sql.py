@@ -94,7 +94,7 @@ class Sql(OneToOne):
             raise WeirError("the node is not loaded")
         statement = read_statement(payload)
         transaction = self.lease.resource.transaction(process)
-        rows = transaction.try_now(statement, begin=self.begin)
+        rows = transaction.try_now(statement, begin=self.begin, timeout=self.timeout)
         if rows is None:
             rows = yield transaction.run(statement, begin=self.begin, timeout=self.timeout)
         return Forward(self.out, rows)

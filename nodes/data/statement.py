@@ -18,15 +18,25 @@ Parameters = Sequence[Scalar] | dict[str, Scalar]
 
 _SHAPE: Final = 'send "SQL", or ["SQL", parameters] with a list, a map, or a list of maps'
 _FIRST_WORD = re.compile(
-    r"""(?>\s|;|--[^\n]*(?:\n|$)|/\*.*?(?:\*/|$))*+  # blanks and comments, never looked at twice
+    r"""(?>\s|\ufeff|;|--[^\n]*(?:\n|$)|/\*.*?(?:\*/|$))*+  # blanks and comments, never looked at twice
         ([a-z]+)
         (\s+(?:transaction\s+)?to\b)?""",
     re.DOTALL | re.IGNORECASE | re.VERBOSE,
 )
-_READS: Final = frozenset({"select", "values"})
+_MAIN_WORD = re.compile(
+    r"""--[^\n]*|/\*.*?(?:\*/|$)|'[^']*'|"[^"]*"|`[^`]*`|\[[^\]]*\]|(?P<bracket>[()])|(?P<word>\w+)""",
+    re.DOTALL | re.VERBOSE,
+)
+"""What has to be told apart to find the word that says what a `WITH` does: the first of these outside of brackets."""
+_MAIN: Final = frozenset({"select", "values", "insert", "update", "delete", "replace"})
+_READS: Final = frozenset({"select", "values", "explain"})
 """Words that begin what never writes."""
 _WRITES: Final = frozenset({"insert", "update", "delete", "replace", "create", "alter", "drop", "reindex", "analyze"})
-"""Words that begin what always does. What another word begins (`WITH`, say) may do either."""
+"""Words that begin what always does. What another word begins (`PRAGMA`, say) may do either."""
+_SAVEPOINTS: Final = frozenset({"savepoint", "release", "rollback to"})
+"""Words that begin what does neither."""
+LARGE: Final = 65_536
+"""Characters or bytes of a parameter that takes long to copy."""
 _LONG: Final = 4096
 """Characters of a statement that is not remembered."""
 _TRANSACTIONS: Final = frozenset({"begin", "commit", "end", "rollback"})
@@ -38,7 +48,7 @@ _INT64: Final = range(-(2**63), 2**63)
 class Statement:
     """One statement of SQL. `many` is set where it runs once for each of several parameter maps.
 
-    `reads` tells that it only reads, `writes` that it writes; neither is true where its first word does not tell.
+    `reads` tells that it only reads, `writes` that it writes; `is_obscure` that its words do not tell whether it writes.
     """
 
     sql: str
@@ -46,11 +56,19 @@ class Statement:
     many: tuple[dict[str, Scalar], ...] | None = None
     reads: bool = field(init=False, compare=False)
     writes: bool = field(init=False, compare=False)
+    is_obscure: bool = field(init=False, compare=False)
 
     def __post_init__(self) -> None:
         word = _word_of(self.sql)
         self.reads = word in _READS
         self.writes = word in _WRITES
+        self.is_obscure = not (self.reads or self.writes or word in _SAVEPOINTS)
+
+    @property
+    def is_large(self) -> bool:
+        """Whether a parameter is so large that to copy it takes long, which nobody can interrupt."""
+        values = self.parameters.values() if isinstance(self.parameters, dict) else self.parameters
+        return any(isinstance(value, (str, bytes)) and len(value) > LARGE for value in values)
 
 
 def read_statement(payload: Payload) -> Statement:
@@ -99,7 +117,21 @@ def _first_word(sql: str) -> str:
     if found is None:
         return ""
     word: str = found[1].lower()
+    if word == "with":
+        return _main_word(sql, found.end(1))
     return word if found[2] is None else f"{word} to"
+
+
+def _main_word(sql: str, start: int) -> str:
+    """The word that tells what a `WITH` does; `with` where it cannot be told."""
+    depth = 0
+    for found in _MAIN_WORD.finditer(sql, start):
+        if found["bracket"]:
+            depth += 1 if found["bracket"] == "(" else -1
+        elif depth == 0 and found["word"] and found["word"].lower() in _MAIN:
+            word = found["word"].lower()
+            return "with" if word == "replace" else word  # which a table may be called as well
+    return "with"
 
 
 _known_word = lru_cache(maxsize=1024)(_first_word)

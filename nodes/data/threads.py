@@ -5,9 +5,8 @@ time goes into handing the interpreter from one to the other, and an executor of
 with a lock of their own for each call.
 
 The choice. One thread takes the calls from a queue, one after the other, for as long as there are any. Another one is
-woken when a call has waited for :data:`PATIENCE` seconds (the one before it takes long), and at once for a call that is known
-to last. A thread tells the event loop of all that it has done when the queue is empty; where that takes longer, the loop
-looks by itself after :data:`PATIENCE`.
+woken when a call has waited for :data:`PATIENCE` seconds (the one before it takes long). A thread tells the event loop of
+all that it has done when the queue is empty; where that takes longer, the loop looks by itself after :data:`PATIENCE`.
 """
 
 from __future__ import annotations
@@ -19,6 +18,8 @@ from collections.abc import Callable
 from queue import SimpleQueue
 from time import monotonic
 from typing import Any, Final, Generic, TypeVar
+
+from engine.errors import UnavailableError
 
 T = TypeVar("T")
 
@@ -32,21 +33,25 @@ _STOP_AGAIN: Final = 0.02
 class Call(asyncio.Future[T], Generic[T]):
     """What a call returns or raises, once its thread is done with it, and never sooner.
 
-    Nobody can cancel it: whoever awaits it and is cancelled has the call interrupted by `stop`, again and again until it
-    has returned, and goes on, cancelled, only then.
+    Nobody can cancel one that a thread has begun with: whoever awaits it and is cancelled has the call interrupted by
+    `stop`, again and again until it has returned, and goes on, cancelled, only then. One that still waits for a thread is
+    not made at all, unless it cannot be stopped: that one has to be made.
     """
 
-    def __init__(self, function: Callable[[], T], stop: Callable[[], None] | None) -> None:
+    def __init__(self, threads: Threads, function: Callable[[], T], stop: Callable[[], None] | None) -> None:
         super().__init__(loop=asyncio.get_running_loop())
+        self._threads = threads
         self._function = function
         self._stop = stop
         self._unheard = False
         self.since = monotonic()
 
     def cancel(self, msg: Any = None) -> bool:
-        """Interrupt the call. It is not cancelled by that, as asyncio understands it: hence False."""
+        """Interrupt the call. It is not cancelled by that, as asyncio understands it, once it has begun: hence False."""
         if self.done():
             return False
+        if self._stop is not None and self._threads.withdraw(self):
+            return super().cancel(msg)
         if not self._unheard:
             self._unheard = True
             self.add_done_callback(_ignore)  # there is nobody left to hear of its error
@@ -90,23 +95,28 @@ class Threads:
         self._waking = False
         self._running = 0
 
-    def call(
-        self, function: Callable[[], T], *, stop: Callable[[], None] | None = None, lasting: bool = False
-    ) -> Call[T]:
-        """Call a function in a thread. `stop` interrupts it; a `lasting` call is one that others should not wait behind."""
-        call = Call(function, stop)
+    def call(self, function: Callable[[], T], *, stop: Callable[[], None] | None = None) -> Call[T]:
+        """Call a function in a thread. `stop` interrupts it."""
+        call = Call(self, function, stop)
         self._running += 1
         with self._lock:
             self._waiting.append(call)
-        if lasting:
-            self._wake_one()
-        elif not self._waking:
+        if not self._waking:
             # At the end of this turn of the loop: who else comes in it shares the thread, and that has not to fight for the
             # interpreter.
             self._waking = True
             asyncio.get_running_loop().call_soon(self._wake_if_all_sleep)
         self._look_soon()
         return call
+
+    def withdraw(self, call: Call[Any]) -> bool:
+        """Take a call out of the queue. False when a thread has begun with it."""
+        with self._lock:
+            if call not in self._waiting:
+                return False
+            self._waiting.remove(call)
+        self._running -= 1
+        return True
 
     @property
     def busy(self) -> bool:
@@ -134,8 +144,22 @@ class Threads:
         elif len(self._threads) < self._most:
             self._loop = asyncio.get_running_loop()
             thread = threading.Thread(target=self._work, name=f"{self._name}-{len(self._threads)}", daemon=True)
-            self._threads.append(thread)
-            thread.start()
+            try:
+                thread.start()
+            except RuntimeError:
+                self._do_with_those_there_are()
+            else:
+                self._threads.append(thread)
+
+    def _do_with_those_there_are(self) -> None:
+        """The system has no thread left. Those that run take all calls; without any the calls fail."""
+        if self._threads:
+            return
+        error = UnavailableError("no thread can be started", hint="the system allows the daemon no more of them")
+        with self._lock:
+            while self._waiting:
+                self._answers.append((self._waiting.popleft(), None, error))
+        asyncio.get_running_loop().call_soon(self._take_answers)
 
     def _wake_if_all_sleep(self) -> None:
         self._waking = False
@@ -156,21 +180,25 @@ class Threads:
         none left, and no answer, there will be nothing to look for.
         """
         self._looking = False
-        self._take_answers()
-        try:
-            oldest = self._waiting[0]
-        except IndexError:
+        oldest = self._take_answers()
+        if oldest is None:
             return
+        self._look_soon()
         if monotonic() - oldest.since >= PATIENCE:
             self._wake_one()
-        self._look_soon()
 
-    def _take_answers(self) -> None:
+    def _take_answers(self) -> Call[Any] | None:
+        """Tell of all answers that are there; the call that had waited longest when they were taken, if any.
+
+        Both under the lock: of an answer that comes with an empty queue its thread tells, of any other nobody does.
+        """
         with self._lock:
             answers, self._answers = self._answers, []
+            oldest = self._waiting[0] if self._waiting else None
         self._running -= len(answers)
         for call, result, error in answers:
             call.tell(result, error)
+        return oldest
 
     # --- in a thread
 

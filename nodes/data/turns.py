@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
+from contextlib import suppress
 
 
 class Turns:
@@ -39,7 +40,8 @@ class Turns:
             if waiter.done() and not waiter.cancelled() and waiter.exception() is None:
                 self.give_back()  # it came together with a cancellation
             else:
-                self._waiting.remove(waiter)
+                with suppress(ValueError):  # a turn has come to it in vain just now, and gone to the next
+                    self._waiting.remove(waiter)
             raise
         finally:
             timer.cancel()

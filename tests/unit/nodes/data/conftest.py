@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Callable
 from types import SimpleNamespace
 from typing import Any
 
@@ -72,6 +73,12 @@ class Bench:
             await node.unload()
         assert not self.generation.live
         assert not [thread for thread in threading.enumerate() if thread.name.startswith("sqlite")]
+
+
+@pytest.fixture(scope="session")
+def new_bench(tmp_path_factory: pytest.TempPathFactory) -> Callable[[], Bench]:
+    """Gives a bench with a folder of its own at each call, for tests of many examples."""
+    return lambda: Bench(tmp_path_factory.mktemp("bench"))
 
 
 @pytest.fixture

@@ -40,7 +40,16 @@ def test_anything_else_is_invalid(payload):
 
 @pytest.mark.parametrize(
     "sql",
-    ["BEGIN", "begin immediate", "COMMIT;", " end", "-- note\nROLLBACK", "/* a */ /* b */ ; commit", "ROLLBACK TOO"],
+    [
+        "BEGIN",
+        "begin immediate",
+        "COMMIT;",
+        " end",
+        "-- note\nROLLBACK",
+        "/* a */ /* b */ ; commit",
+        "ROLLBACK TOO",
+        "\ufeffCOMMIT",
+    ],
 )
 def test_transactions_are_not_for_statements(sql):
     with pytest.raises(InvalidError, match="is not for a statement"):
@@ -49,6 +58,7 @@ def test_transactions_are_not_for_statements(sql):
 
 def test_comments_cost_no_time():
     assert read_statement("/**/" * 50_000 + "(").sql
+    assert read_statement("WITH a AS (" + "/**/'" * 50_000).sql
 
 
 @pytest.mark.parametrize(
@@ -59,7 +69,12 @@ def test_comments_cost_no_time():
         ("insert INTO t VALUES (1)", False, True),
         ("Delete FROM t", False, True),
         ("CREATE TABLE t (n)", False, True),
-        ("WITH a AS (SELECT 1) DELETE FROM t", False, False),
+        ("WITH a AS (SELECT 1) DELETE FROM t", False, True),
+        ("with recursive a(b) AS (VALUES (')'), ('(')), [c(] AS (DELETE) SELECT 1", True, False),
+        ('WITH "x) delete" AS MATERIALIZED (SELECT 1) /* ( */ -- insert\n Insert INTO t VALUES (1)', False, True),
+        ("WITH replace AS (SELECT 1) SELECT * FROM replace", False, False),
+        ("WITH a AS (SELECT 1", False, False),
+        ("EXPLAIN DELETE FROM t", True, False),
         ("PRAGMA journal_mode", False, False),
         ("SELECT " + "1" * 5000, True, False),
         ("?", False, False),

@@ -8,6 +8,7 @@ from contextlib import contextmanager
 
 import pytest
 
+from engine.errors import UnavailableError
 from nodes.data.threads import Threads
 
 
@@ -37,7 +38,7 @@ def test_results_and_errors(run):
 def test_many_calls_are_answered_each_by_its_own(run):
     async def main():
         with threads() as them:
-            calls = [them.call(lambda number=number: number, lasting=number % 7 == 0) for number in range(1000)]
+            calls = [them.call(lambda number=number: number) for number in range(1000)]
             assert await asyncio.gather(*calls) == list(range(1000))
             assert not them.busy
 
@@ -78,15 +79,6 @@ def test_as_many_as_there_may_be_wait_at_one_time(run):
             await asyncio.to_thread(together.wait)
             assert sorted(await asyncio.gather(*calls)) != []
             assert await last == "last"
-
-    run(main)
-
-
-def test_a_lasting_call_gets_a_thread_of_its_own_at_once(run):
-    async def main():
-        with threads(2) as them:
-            meet = threading.Barrier(2)
-            await asyncio.gather(them.call(meet.wait), them.call(meet.wait, lasting=True))
 
     run(main)
 
@@ -151,6 +143,87 @@ def test_a_stop_that_came_too_early_is_tried_again(run):
             with pytest.raises(asyncio.CancelledError):
                 await task
             assert stops >= 3
+
+    run(main)
+
+
+def test_an_answer_is_told_though_the_next_call_lasts(run):
+    async def main():
+        with threads(1) as them:
+            first_is_over, second_may_end, third_has_begun, third_may_end = (threading.Event() for _ in range(4))
+
+            def last() -> None:
+                third_has_begun.set()
+                third_may_end.wait(10)
+
+            calls = [them.call(first_is_over.set), them.call(lambda: second_may_end.wait(10)), them.call(last)]
+            tell = calls[0].tell
+
+            def tell_slowly(result, error) -> None:
+                # While the loop is busy with one answer, its thread has the next one ready and goes on to what lasts.
+                second_may_end.set()
+                third_has_begun.wait(10)
+                tell(result, error)
+
+            calls[0].tell = tell_slowly
+            await asyncio.to_thread(first_is_over.wait)
+            try:
+                assert await asyncio.wait_for(asyncio.shield(_await(calls[1])), 5)
+            finally:
+                third_may_end.set()
+                await asyncio.gather(*calls)
+
+    run(main)
+
+
+def test_who_is_cancelled_before_a_thread_has_begun_goes_on_at_once(run):
+    async def main():
+        with threads(1) as them:
+            gate, begun = threading.Event(), []
+            first = them.call(gate.wait)
+            second = asyncio.ensure_future(_await(them.call(lambda: begun.append(2), stop=lambda: None)))
+            third = asyncio.ensure_future(_await(them.call(lambda: begun.append(3))))
+            await asyncio.sleep(0)
+            second.cancel()
+            third.cancel()
+            try:
+                assert await asyncio.wait({second}, timeout=5) == ({second}, set())
+                assert second.cancelled()
+                assert not third.done()  # what cannot be stopped is not given up either
+            finally:
+                gate.set()
+            assert await first
+            with pytest.raises(asyncio.CancelledError):
+                await third
+            assert begun == [3]
+            assert not them.busy
+
+    run(main)
+
+
+@pytest.mark.parametrize("started", [0, 1])
+def test_a_system_without_threads_left(run, monkeypatch, started):
+    start = threading.Thread.start
+    left = [None] * started
+
+    def scarce(thread) -> None:
+        if thread.name.startswith("test-"):
+            if not left:
+                raise RuntimeError("can't start new thread")
+            left.pop()
+        start(thread)
+
+    monkeypatch.setattr(threading.Thread, "start", scarce)
+
+    async def main():
+        with threads(2) as them:
+            gate = threading.Event()
+            calls = [them.call(gate.wait), them.call(lambda: 2)]
+            await asyncio.sleep(0.01)
+            gate.set()
+            answers = await asyncio.wait_for(asyncio.gather(*calls, return_exceptions=True), 5)
+            assert answers == [True, 2] if started else all(isinstance(each, UnavailableError) for each in answers)
+            assert not them.busy
 
     run(main)
 

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from nodes.data.turns import Turns
+from nodes.data.turns import Turns, _late
 
 
 def test_in_order_and_no_more_than_there_are(run):
@@ -49,6 +49,25 @@ def test_one_that_is_late_leaves_the_turn_to_others(run):
     run(main)
 
 
+@pytest.mark.parametrize("ended", [asyncio.CancelledError, TimeoutError])
+def test_one_that_gives_up_while_a_turn_is_given_back(run, ended):
+    async def main():
+        turns = Turns(1)
+        assert turns.take()
+        task = asyncio.ensure_future(turns.wait(10))
+        await asyncio.sleep(0)
+        if ended is TimeoutError:
+            _late(turns._waiting[0])
+        else:
+            task.cancel()
+        turns.give_back()
+        with pytest.raises(ended):
+            await task
+        assert turns.take()
+
+    run(main)
+
+
 @given(st.lists(st.sampled_from(["ask", "give", "cancel first", "cancel last", "step"]), max_size=30))
 def test_no_turn_is_lost_or_made(steps):
     async def main() -> None:
@@ -56,7 +75,7 @@ def test_no_turn_is_lost_or_made(steps):
 
         def count() -> None:
             nonlocal held, tasks
-            held += sum(task.done() and not task.cancelled() for task in tasks)
+            held += sum(task.done() and not task.cancelled() and task.result() is None for task in tasks)
             tasks = [task for task in tasks if not task.done()]
 
         for step in steps:
