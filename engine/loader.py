@@ -46,6 +46,9 @@ SILENCE = 15.0
 """Seconds without a word after which a store counts as lost, though nothing has failed yet: all stores say something, if
 only that there is nothing new, within 5 s."""
 
+CATCH_UP = 2.0
+"""Seconds that a forecast of failure waits for changes of the store that are on their way."""
+
 LOOK = 1.0
 """Seconds between two looks whether the store is lost or found, while it tells nothing."""
 
@@ -143,8 +146,19 @@ class Loader:
         return report
 
     async def forecast(self, changes: Changes) -> list[Effect]:
-        """What :meth:`apply` would do; nothing is done."""
-        return await forecast(self.table, self._with_builtin(changes))
+        """What :meth:`apply` would do; nothing is done.
+
+        What would fail is not told before the table has caught up with the store: what stands in the way may be gone there.
+        """
+        until = monotonic() + CATCH_UP
+        while True:
+            seen = self.revision
+            effects = await forecast(self.table, self._with_builtin(changes))
+            if all(effect.state != "failed" for effect in effects) or monotonic() >= until:
+                return effects
+            if not await self._is_behind() and self.revision == seen:
+                return effects
+            await asyncio.sleep(COALESCE)
 
     # --- the store
 
@@ -157,6 +171,16 @@ class Loader:
         self._find()
         self.unreadable = dict.fromkeys(specs.unreadable, specs.revision)
         await self.apply(self._difference(specs, values), revision=min(specs.revision, values.revision))
+
+    async def _is_behind(self) -> bool:
+        """Whether the store has told, or will tell, of something that the table does not show yet."""
+        query = Query(namespaces=(self.table.namespace,))
+        try:
+            specs, values = await self._store.specs(query), await self._store.values(query)
+        except UnavailableError:
+            return False
+        left = self._difference(specs, values)
+        return bool(left.specs or left.deleted or left.values or left.deleted_values)
 
     def _difference(self, specs: Page[Spec], values: Page[Value]) -> Changes:
         """What must change so that the table shows a listing. It goes by what the table holds, not by what it was told."""

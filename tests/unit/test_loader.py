@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import asyncio
 from typing import Any
+from uuid import uuid4
 
 import pytest
 
 from engine.errors import Diagnostic, DiagnosticsError, UnavailableError, WeirError
 from engine.flow import OneToOne
 from engine.graph import reconcile as reconcile_module
+from engine.graph.intake import Changes
 from engine.graph.scheme import Codec, Scheme
 from engine.runtime import Runtime, Services
 from engine.spec.model import Spec, parse_spec
@@ -37,6 +39,10 @@ class World:
             def __init__(self, spec: RecordSpec, _ctx: Any) -> None:
                 super().__init__()
                 self.tag = spec.tag
+
+            @property
+            def claim(self) -> tuple[str, ...] | None:
+                return ("port", self.tag) if self.tag.startswith("port") else None
 
             async def load(self) -> None:
                 if self.tag in world.broken:
@@ -217,6 +223,25 @@ async def test_a_revision_that_works_is_not_skipped_for_a_successor_that_does_no
 
 
 # --- how old the view is
+
+
+async def test_a_forecast_does_not_fail_for_what_the_store_has_taken_away_already(world):
+    old = await world.put(name="old", tag="port 1")
+    loader = world.runtime.start(world.store)
+    await loader.ready.wait()
+    _, new = await world.store.apply([DeleteSpec(id=old.id), PutSpec(spec(name="new", tag="port 1"))])
+    assert world.tag("old") == "port 1"  # the table has not heard of it yet
+    [effect] = await loader.forecast(Changes(specs=[new.spec.replace(annotations={"a": "b"}, revision=99)]))
+    assert (effect.spec.name, effect.state) == ("new", "active")
+    assert world.tag("new") == "port 1"
+
+
+async def test_a_forecast_fails_for_what_is_there_and_stays(world):
+    await world.put(name="old", tag="port 1")
+    loader = world.runtime.start(world.store)
+    await loader.ready.wait()
+    [effect] = await loader.forecast(Changes(specs=[spec(id=str(uuid4()), name="new", tag="port 1", revision=99)]))
+    assert (effect.state, effect.reason) == ("failed", "port port 1 belongs to record/old")
 
 
 class Clock:
