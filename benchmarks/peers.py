@@ -9,10 +9,13 @@ from __future__ import annotations
 import json
 import shutil
 import subprocess
+import time
 from dataclasses import replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
+from urllib.error import HTTPError
+from urllib.request import urlopen
 
 from benchmarks.part import Effort, MissingError, Outcome, Part, Told
 from benchmarks.rated import compare
@@ -20,7 +23,7 @@ from benchmarks.scenarios.contenders import Contender, contenders
 from benchmarks.scenarios.ping import PING, TEXT
 from benchmarks.scenarios.report import reached_beside, scenario_picture, scenario_table
 from benchmarks.scenarios.scenario import Probe, Setting
-from benchmarks.scenarios.servers import Server, free_port
+from benchmarks.scenarios.servers import HOST, PATIENCE, BrokenError, Server, free_port
 
 VERSION = "4.1.8"
 PICTURE = "peers.svg"
@@ -92,6 +95,22 @@ def install(folder: Path) -> Path:
     return folder / "node_modules" / "node-red" / "red.js"
 
 
+class Peer(Server):
+    """Node-RED. It opens its port before its flows answer there."""
+
+    def until_ready(self) -> None:
+        """Wait until the flow answers. Raises :class:`BrokenError` with what Node-RED has said when it does not."""
+        super().until_ready()
+        until = time.monotonic() + PATIENCE
+        while time.monotonic() < until:
+            try:
+                with urlopen(f"http://{HOST}:{self.port}/ping", timeout=5.0):
+                    return
+            except HTTPError:
+                time.sleep(0.05)
+        raise BrokenError(f"Node-RED has not started its flows: {self.said()}")
+
+
 def start(program: Path, setting: Setting) -> Server:
     """Node-RED with the flow, in a folder of its own."""
     port = free_port()
@@ -100,4 +119,4 @@ def start(program: Path, setting: Setting) -> Server:
     node = shutil.which("node")
     assert node is not None
     command = [node, str(program), "--userDir", str(setting.folder), "--port", str(port)]
-    return Server(command, port, folder=setting.folder, environment={"NODE_ENV": "production"})
+    return Peer(command, port, folder=setting.folder, environment={"NODE_ENV": "production"})
