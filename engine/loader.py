@@ -46,9 +46,6 @@ SILENCE = 15.0
 """Seconds without a word after which a store counts as lost, though nothing has failed yet: all stores say something, if
 only that there is nothing new, within 5 s."""
 
-CATCH_UP = 2.0
-"""Seconds that a forecast of failure waits for changes of the store that are on their way."""
-
 LOOK = 1.0
 """Seconds between two looks whether the store is lost or found, while it tells nothing."""
 
@@ -148,39 +145,33 @@ class Loader:
     async def forecast(self, changes: Changes) -> list[Effect]:
         """What :meth:`apply` would do; nothing is done.
 
-        What would fail is not told before the table has caught up with the store: what stands in the way may be gone there.
+        Where something would fail, the store is asked what is on its way to the table: what stands in the way may be gone.
         """
-        until = monotonic() + CATCH_UP
-        while True:
-            seen = self.revision
-            effects = await forecast(self.table, self._with_builtin(changes))
-            if all(effect.state != "failed" for effect in effects) or monotonic() >= until:
-                return effects
-            if not await self._is_behind() and self.revision == seen:
-                return effects
-            await asyncio.sleep(COALESCE)
+        effects = await forecast(self.table, self._with_builtin(changes))
+        if all(effect.state != "failed" for effect in effects):
+            return effects
+        try:
+            left = self._difference(*await self._stored())
+        except UnavailableError:
+            return effects
+        mine = {*changes.deleted, *(spec.id for spec in changes.specs)}
+        others = {*left.deleted, *(spec.id for spec in left.specs)} - mine
+        effects = await forecast(self.table, self._with_builtin(_together(left, changes)))
+        return [effect for effect in effects if effect.spec.id not in others]
 
     # --- the store
 
     async def _list(self) -> None:
         """Make the table show what the store holds, whatever it showed before."""
-        query = Query(namespaces=(self.table.namespace,))
-        specs = await self._store.specs(query)
-        values = await self._store.values(query)
+        specs, values = await self._stored()
         self._report_unread([str(problem) for problem in (*specs.problems, *values.problems)])
         self._find()
         self.unreadable = dict.fromkeys(specs.unreadable, specs.revision)
         await self.apply(self._difference(specs, values), revision=min(specs.revision, values.revision))
 
-    async def _is_behind(self) -> bool:
-        """Whether the store has told, or will tell, of something that the table does not show yet."""
+    async def _stored(self) -> tuple[Page[Spec], Page[Value]]:
         query = Query(namespaces=(self.table.namespace,))
-        try:
-            specs, values = await self._store.specs(query), await self._store.values(query)
-        except UnavailableError:
-            return False
-        left = self._difference(specs, values)
-        return bool(left.specs or left.deleted or left.values or left.deleted_values)
+        return await self._store.specs(query), await self._store.values(query)
 
     def _difference(self, specs: Page[Spec], values: Page[Value]) -> Changes:
         """What must change so that the table shows a listing. It goes by what the table holds, not by what it was told."""
@@ -404,6 +395,18 @@ def _plans(batches: Sequence[Batch]) -> Iterator[list[Batch]]:
         written |= puts
     if plan:
         yield plan
+
+
+def _together(first: Changes, then: Changes) -> Changes:
+    """Two changes, one after the other, as one."""
+    specs = {*then.deleted, *(spec.id for spec in then.specs)}
+    values = {*then.deleted_values, *(value.id for value in then.values)}
+    return Changes(
+        [*(spec for spec in first.specs if spec.id not in specs), *then.specs],
+        [*(id for id in first.deleted if id not in specs), *then.deleted],
+        [*(value for value in first.values if value.id not in values), *then.values],
+        [*(id for id in first.deleted_values if id not in values), *then.deleted_values],
+    )
 
 
 def _handles(change: Change) -> list[tuple[str, ...]]:

@@ -222,9 +222,6 @@ async def test_a_revision_that_works_is_not_skipped_for_a_successor_that_does_no
     assert world.tag("a") == "two"
 
 
-# --- how old the view is
-
-
 async def test_a_forecast_does_not_fail_for_what_the_store_has_taken_away_already(world):
     old = await world.put(name="old", tag="port 1")
     loader = world.runtime.start(world.store)
@@ -233,7 +230,7 @@ async def test_a_forecast_does_not_fail_for_what_the_store_has_taken_away_alread
     assert world.tag("old") == "port 1"  # the table has not heard of it yet
     [effect] = await loader.forecast(Changes(specs=[new.spec.replace(annotations={"a": "b"}, revision=99)]))
     assert (effect.spec.name, effect.state) == ("new", "active")
-    assert world.tag("new") == "port 1"
+    await world.until(lambda: world.tag("new") == "port 1")  # and so it comes
 
 
 async def test_a_forecast_fails_for_what_is_there_and_stays(world):
@@ -242,6 +239,9 @@ async def test_a_forecast_fails_for_what_is_there_and_stays(world):
     await loader.ready.wait()
     [effect] = await loader.forecast(Changes(specs=[spec(id=str(uuid4()), name="new", tag="port 1", revision=99)]))
     assert (effect.state, effect.reason) == ("failed", "port port 1 belongs to record/old")
+
+
+# --- how old the view is
 
 
 class Clock:
